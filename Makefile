@@ -1,0 +1,31 @@
+# Everything runs in .venv, which each target makes when it is missing. Python 3.11 or newer is all that is needed.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test lint e2e clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## set up, and see a blue/green deployment on this machine
+	$(BIN)/bluegreen demo
+
+test: $(READY)  ## set up, and run the fast tests
+	$(BIN)/python -m pytest -q
+
+lint: $(READY)  ## ruff, mypy --strict, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd cloudinit && ../$(BIN)/mypy --strict --python-version 3.10 *.py
+	$(BIN)/lint-imports
+	@echo "lint: ruff, mypy --strict and the import rules passed"
+
+e2e: $(READY)  ## the tests on real parts: processes, cloud-init, shellcheck
+	$(BIN)/python -m pytest -q -m e2e
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

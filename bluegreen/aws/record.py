@@ -1,0 +1,185 @@
+"""The ledger in DynamoDB: one table, partition key `stack`, sort key `item`.
+
+Item `record` is the stack's record; items `journal#<epoch>#<number>` are its events. Every change of the record is one
+conditional write on `epoch`, and its own op id tells our success with a lost answer from somebody else's.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bluegreen.aws.client import Aws
+from bluegreen.core.event import Event, event_from_plain, event_to_plain
+from bluegreen.core.fleet import split_deployment
+from bluegreen.core.plain import from_plain, to_plain
+from bluegreen.core.record import SCHEMA, Record
+from bluegreen.errors import CloudError, NeedsHuman, NotFound, OutcomeUnknown, Superseded
+
+TABLE = "bluegreen"
+CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+class DynamoRecords:
+    """The Records port."""
+
+    def __init__(self, aws: Aws, table: str = TABLE) -> None:
+        self.aws = aws
+        self.table = table
+
+    def exists(self) -> bool:
+        try:
+            status = self.aws.read("dynamodb", "describe_table", TableName=self.table)["Table"]["TableStatus"]
+        except NotFound:
+            return False
+        return bool(status == "ACTIVE")
+
+    def make_table(self) -> None:
+        """On-demand billing; asked again it changes nothing. The caller waits until it `exists`."""
+        keys = (("stack", "HASH"), ("item", "RANGE"))
+        try:
+            self.aws.write(
+                "dynamodb",
+                "create_table",
+                TableName=self.table,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+                KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+            )
+        except CloudError as error:
+            if error.code != "ResourceInUseException":
+                raise
+
+    def read(self, stack: str) -> Record | None:
+        answer = self.aws.read(
+            "dynamodb", "get_item", TableName=self.table, Key=_key(stack, "record"), ConsistentRead=True
+        )
+        return _record(stack, answer.get("Item"))
+
+    def write(self, record: Record, expected_epoch: int) -> None:
+        item = {
+            **_key(record.stack, "record"),
+            "epoch": {"N": str(record.epoch)},
+            "op_id": {"S": record.op_id},
+            "rvn": {"S": record.rvn},
+            "body": {"S": json.dumps(to_plain(record), sort_keys=True)},
+        }
+        try:
+            self.aws.write("dynamodb", "put_item", TableName=self.table, Item=item, **_unchanged(expected_epoch))
+        except OutcomeUnknown:
+            self._settle(record)
+        except CloudError as error:
+            if error.code != CONDITION_FAILED:
+                raise
+            self._settle(record)
+
+    def _settle(self, record: Record) -> None:
+        """After a refused or unanswered write: ours if our op id stands; else somebody else was first."""
+        now = self.read(record.stack)
+        if now is not None and now.op_id == record.op_id:
+            return
+        if now is not None and now.epoch >= record.epoch:
+            raise Superseded(
+                f"{record.stack} was taken over while this run held it",
+                why=f"Epoch {now.epoch} stands, held by {now.owner or 'nobody'}.",
+                next=f"bluegreen status {record.stack}",
+            )
+        raise OutcomeUnknown(f"the record of {record.stack} could not be written", action="dynamodb:PutItem")
+
+    def append(self, deployment: str, number: int, event: Event) -> None:
+        stack, epoch = split_deployment(deployment)
+        body = json.dumps(event_to_plain(event), sort_keys=True)
+        item = {**_key(stack, _line(epoch, number)), "body": {"S": body}, "line": {"S": type(event).__name__}}
+        try:
+            self.aws.write(
+                "dynamodb",
+                "put_item",
+                TableName=self.table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(#i) OR body = :b",
+                ExpressionAttributeNames={"#i": "item"},
+                ExpressionAttributeValues={":b": {"S": body}},
+            )
+        except CloudError as error:
+            if error.code == CONDITION_FAILED:
+                raise Superseded(f"somebody else writes the journal of {deployment}") from error
+            raise
+
+    def events(self, deployment: str) -> tuple[Event, ...]:
+        stack, epoch = split_deployment(deployment)
+        found = [
+            event_from_plain(json.loads(item["body"]["S"])) for item in self._query(stack, f"journal#{epoch:08d}#")
+        ]
+        return tuple(event for event in found if event)
+
+    def deployments(self, stack: str, limit: int = 20) -> tuple[tuple[str, tuple[Event, ...]], ...]:
+        """The newest deployments with their events, the newest first."""
+        found: dict[int, list[Event]] = {}
+        for item in self._query(stack, "journal#"):
+            event = event_from_plain(json.loads(item["body"]["S"]))
+            if event:
+                found.setdefault(int(item["item"]["S"].split("#")[1]), []).append(event)
+        newest = sorted(found, reverse=True)[:limit]
+        return tuple((f"{stack}-{epoch}", tuple(found[epoch])) for epoch in newest)
+
+    def stacks(self) -> tuple[str, ...]:
+        """Names of all stacks that have a record."""
+        arguments: dict[str, Any] = {
+            "TableName": self.table,
+            "FilterExpression": "#i = :r",
+            "ExpressionAttributeNames": {"#i": "item"},
+            "ExpressionAttributeValues": {":r": {"S": "record"}},
+            "ProjectionExpression": "stack",
+        }
+        return tuple(sorted(item["stack"]["S"] for item in self._all("scan", arguments)))
+
+    def _query(self, stack: str, prefix: str) -> list[dict[str, Any]]:
+        arguments: dict[str, Any] = {
+            "TableName": self.table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "stack = :s AND begins_with(#i, :p)",
+            "ExpressionAttributeNames": {"#i": "item"},
+            "ExpressionAttributeValues": {":s": {"S": stack}, ":p": {"S": prefix}},
+        }
+        return self._all("query", arguments)
+
+    def _all(self, operation: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.aws.read("dynamodb", operation, **arguments)
+            found += page["Items"]
+            if not page.get("LastEvaluatedKey"):
+                return found
+            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _key(stack: str, item: str) -> dict[str, Any]:
+    return {"stack": {"S": stack}, "item": {"S": item}}
+
+
+def _line(epoch: int, number: int) -> str:
+    return f"journal#{epoch:08d}#{number:06d}"
+
+
+def _unchanged(epoch: int) -> dict[str, Any]:
+    if not epoch:
+        return {"ConditionExpression": "attribute_not_exists(epoch)"}
+    return {"ConditionExpression": "epoch = :e", "ExpressionAttributeValues": {":e": {"N": str(epoch)}}}
+
+
+def _record(stack: str, item: dict[str, Any] | None) -> Record | None:
+    if not item:
+        return None
+    try:
+        record = from_plain(Record, json.loads(item["body"]["S"]))
+        newer = record.schema > SCHEMA
+    except (KeyError, ValueError) as error:
+        raise NeedsHuman(
+            f"the record of {stack} cannot be read", where=f"DynamoDB table {TABLE}, item record", why=str(error)
+        ) from error
+    if newer:
+        raise NeedsHuman(
+            f"the record of {stack} was written by a newer bluegreen (schema {record.schema})",
+            next="upgrade bluegreen on this machine",
+        )
+    return record

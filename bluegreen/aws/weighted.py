@@ -1,0 +1,242 @@
+"""Application Load Balancers: weighted target groups in one action. One write is the whole action (lists are replaced)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from bluegreen.aws.client import Aws
+from bluegreen.core.fleet import BindingRef, Weights, weights_of
+from bluegreen.core.goal import GroupSpec
+from bluegreen.core.observation import Binding, Group, Target
+from bluegreen.core.stack import Rule
+from bluegreen.core.stack import Traffic as TrafficSpec
+from bluegreen.core.step import DeleteGroup, Deregister, MakeGroup, PutBack, Register, SetWeights, TrafficStep
+from bluegreen.core.tags import STACK
+from bluegreen.errors import CloudError, NotFound, Refused
+from bluegreen.ports import Place
+
+BATCH = 100  # targets in one RegisterTargets call; AWS publishes no limit, its own controllers use 100 to 200
+
+
+class WeightedTraffic:
+    """The Traffic port on ELBv2."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+
+    def find(self, spec: TrafficSpec) -> Place:
+        balancer = self._balancer(spec.load_balancer)
+        listener = self._listener(balancer, spec)
+        rule = self._rule(listener, spec)
+        name = binding_name(spec)
+        ref = BindingRef(spec.load_balancer, listener["ListenerArn"], rule["RuleArn"], bool(rule["IsDefault"]), name)
+        if ref.default:
+            ref = BindingRef(ref.load_balancer, ref.listener, ref.listener, True, name)
+        _refuse_stickiness(name, rule["Actions"])
+        binding = _binding(ref, rule["Actions"])
+        return Place(binding, balancer["VpcId"], self._stacks(tuple(binding.by_group)))
+
+    def bindings(self, refs: Sequence[BindingRef]) -> tuple[Binding, ...]:
+        return tuple(self._look(ref) for ref in refs)
+
+    def groups(self, arns: Sequence[str]) -> dict[str, Group | None]:
+        return {arn: self._group(arn) for arn in arns}
+
+    def perform(self, step: TrafficStep) -> str:
+        match step:
+            case MakeGroup():
+                return self._make(step.spec, dict(step.tags))
+            case SetWeights():
+                self._write(step.binding, [forward(step.weights)])
+            case PutBack():
+                self._write(step.binding, json.loads(step.action))
+            case Register():
+                for ids in _batches(step.instances):
+                    targets = [{"Id": i, "Port": step.port} for i in ids]
+                    self.aws.write("elbv2", "register_targets", TargetGroupArn=step.group, Targets=targets)
+            case Deregister():
+                for ids in _batches(step.instances):
+                    targets = [{"Id": i} for i in ids]
+                    self.aws.write("elbv2", "deregister_targets", TargetGroupArn=step.group, Targets=targets)
+            case DeleteGroup():
+                self.aws.write("elbv2", "delete_target_group", TargetGroupArn=step.group)
+        return ""
+
+    def _balancer(self, name: str) -> dict[str, Any]:
+        try:
+            found = self.aws.read("elbv2", "describe_load_balancers", Names=[name])["LoadBalancers"]
+        except NotFound:
+            found = []
+        if not found:
+            raise Refused(
+                f"there is no load balancer {name} in {self.aws.region}",
+                where="traffic.load_balancer",
+                why="Only application load balancers are supported yet; a classic one of this name is not looked for.",
+                next="correct the name, or make the load balancer first",
+            )
+        if found[0]["Type"] != "application":
+            raise Refused(
+                f"{name} is a {found[0]['Type']} load balancer: not supported yet",
+                where="traffic.load_balancer",
+                next="use an application load balancer",
+            )
+        balancer: dict[str, Any] = found[0]
+        return balancer
+
+    def _listener(self, balancer: dict[str, Any], spec: TrafficSpec) -> dict[str, Any]:
+        arn = balancer["LoadBalancerArn"]
+        listeners = self.aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn)
+        for listener in listeners:
+            if listener["Port"] == spec.listener:
+                return listener
+        ports = ", ".join(str(found["Port"]) for found in listeners) or "none"
+        raise Refused(
+            f"{spec.load_balancer} has no listener on port {spec.listener}; it has {ports}",
+            where="traffic.listener",
+            next="correct the port, or make the listener first",
+        )
+
+    def _rule(self, listener: dict[str, Any], spec: TrafficSpec) -> dict[str, Any]:
+        rules = self.aws.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
+        wanted = _conditions(spec.rule)
+        for rule in rules:
+            if bool(rule["IsDefault"]) == (not wanted) and _read_conditions(rule) == wanted:
+                return rule
+        raise Refused(
+            f"no rule of {spec.load_balancer}:{spec.listener} has exactly these conditions: {binding_name(spec)}",
+            where="traffic.rule",
+            why="bluegreen switches an existing rule; it does not choose priorities for you.",
+            next="make the rule, with a fixed response for now: aws elbv2 create-rule",
+        )
+
+    def _look(self, ref: BindingRef) -> Binding:
+        try:
+            if ref.default:
+                found = self.aws.read("elbv2", "describe_listeners", ListenerArns=[ref.arn])["Listeners"]
+                actions = found[0]["DefaultActions"]
+            else:
+                actions = self.aws.read("elbv2", "describe_rules", RuleArns=[ref.arn])["Rules"][0]["Actions"]
+        except (NotFound, IndexError):
+            return Binding(ref, None, "[]", exists=False)
+        return _binding(ref, actions)
+
+    def _group(self, arn: str) -> Group | None:
+        try:
+            found = self.aws.read("elbv2", "describe_target_health", TargetGroupArn=arn)["TargetHealthDescriptions"]
+        except NotFound:
+            return None
+        return Group(arn, tuple(_target(item) for item in found))
+
+    def _stacks(self, arns: tuple[str, ...]) -> frozenset[str]:
+        """The stacks whose tag the groups carry."""
+        if not arns:
+            return frozenset()
+        found = self.aws.read("elbv2", "describe_tags", ResourceArns=list(arns))["TagDescriptions"]
+        return frozenset(tag["Value"] for item in found for tag in item["Tags"] if tag["Key"] == STACK)
+
+    def _write(self, ref: BindingRef, actions: list[dict[str, Any]]) -> None:
+        if ref.default:
+            self.aws.write("elbv2", "modify_listener", ListenerArn=ref.arn, DefaultActions=actions)
+        else:
+            self.aws.write("elbv2", "modify_rule", RuleArn=ref.arn, Actions=actions)
+
+    def _make(self, spec: GroupSpec, tags: dict[str, str]) -> str:
+        existing = self._mine(spec.name, tags[STACK])
+        if existing is None:
+            made = self.aws.write("elbv2", "create_target_group", **_group_arguments(spec, tags))
+            existing = made["TargetGroups"][0]["TargetGroupArn"]
+        drain = {"Key": "deregistration_delay.timeout_seconds", "Value": str(spec.drain_s)}
+        self.aws.write("elbv2", "modify_target_group_attributes", TargetGroupArn=existing, Attributes=[drain])
+        return str(existing)
+
+    def _mine(self, name: str, stack: str) -> str | None:
+        """The group of this name if an earlier try of ours made it. Raises CloudError when it is somebody else's."""
+        try:
+            arn = self.aws.read("elbv2", "describe_target_groups", Names=[name])["TargetGroups"][0]["TargetGroupArn"]
+        except (NotFound, IndexError):
+            return None
+        found = self.aws.read("elbv2", "describe_tags", ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
+        if {tag["Key"]: tag["Value"] for tag in found}.get(STACK) != stack:
+            raise CloudError(f"target group {name} exists and does not belong to stack {stack}", where=arn)
+        return str(arn)
+
+
+def binding_name(spec: TrafficSpec) -> str:
+    """ "shop-alb:443 host shop.example.com", or "shop-alb:443 default action"."""
+    parts = [f"host {spec.rule.host}" if spec.rule.host else "", f"path {spec.rule.path}" if spec.rule.path else ""]
+    return f"{spec.load_balancer}:{spec.listener} " + (" ".join(p for p in parts if p) or "default action")
+
+
+def forward(weights: Weights) -> dict[str, Any]:
+    groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights]
+    return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+
+
+def read_weights(actions: list[dict[str, Any]]) -> Weights | None:
+    """The weights of a forward action in normal form; a simple forward reads as one group with weight 1 (AWS's default
+    for a single group). None when the last action does not forward."""
+    last = actions[-1] if actions else {}
+    if last.get("Type") != "forward":
+        return None
+    groups = last.get("ForwardConfig", {}).get("TargetGroups") or [{"TargetGroupArn": last.get("TargetGroupArn")}]
+    return weights_of({group["TargetGroupArn"]: int(group.get("Weight", 1)) for group in groups})
+
+
+def _binding(ref: BindingRef, actions: list[dict[str, Any]]) -> Binding:
+    return Binding(ref, read_weights(actions), json.dumps(actions, sort_keys=True))
+
+
+def _target(item: dict[str, Any]) -> Target:
+    health = item["TargetHealth"]
+    text = health.get("Description") or ""
+    reason = ": ".join(part for part in (health.get("Reason"), text) if part)
+    return Target(item["Target"]["Id"], health["State"], reason)
+
+
+def _conditions(rule: Rule) -> dict[str, list[str]]:
+    pairs = {"host-header": rule.host, "path-pattern": rule.path}
+    return {field: [value] for field, value in pairs.items() if value}
+
+
+def _read_conditions(rule: dict[str, Any]) -> dict[str, list[str]]:
+    configs = {"host-header": "HostHeaderConfig", "path-pattern": "PathPatternConfig"}
+    found: dict[str, list[str]] = {}
+    for condition in rule.get("Conditions", []):
+        field = condition["Field"]
+        found[field] = condition.get(configs.get(field, ""), {}).get("Values") or condition.get("Values") or ["?"]
+    return found
+
+
+def _refuse_stickiness(name: str, actions: list[dict[str, Any]]) -> None:
+    """Group stickiness keeps clients on the colour in their cookie: neither a switch nor a rollback would be instant."""
+    for action in actions:
+        if action.get("ForwardConfig", {}).get("TargetGroupStickinessConfig", {}).get("Enabled"):
+            raise Refused(
+                f"{name} has target group stickiness on",
+                why="Clients would stay on the old colour after a switch, and on the new one after a rollback.",
+                next="turn it off on the rule's forward action, then deploy again",
+            )
+
+
+def _group_arguments(spec: GroupSpec, tags: dict[str, str]) -> dict[str, Any]:
+    return {
+        "Name": spec.name,
+        "Protocol": "HTTP",
+        "Port": spec.port,
+        "VpcId": spec.vpc,
+        "TargetType": "instance",
+        "HealthCheckProtocol": "HTTP",
+        "HealthCheckPath": spec.path,
+        "HealthCheckIntervalSeconds": spec.interval_s,
+        "HealthCheckTimeoutSeconds": spec.timeout_s,
+        "HealthyThresholdCount": spec.healthy,
+        "UnhealthyThresholdCount": spec.unhealthy,
+        "Matcher": {"HttpCode": spec.matcher},
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+    }
+
+
+def _batches(ids: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]

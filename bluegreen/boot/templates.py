@@ -1,0 +1,36 @@
+"""Where the boot's files are: `cloudinit/` beside the package in a checkout, `_data/cloudinit` inside it in a wheel."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import bluegreen
+from bluegreen.errors import BluegreenError
+
+TEMPLATE = "user-data.yaml.j2"
+PROGRAM = "boot.sh"
+MODULES = ("console.py", "containers.py", "engine.py", "services.py", "ssm.py")
+
+
+@cache
+def text(name: str) -> str:
+    """The file `name` of the folder `cloudinit`."""
+    return (_folder() / name).read_text("utf-8")
+
+
+@cache
+def _folder() -> Traversable:
+    in_wheel = resources.files("bluegreen") / "_data" / "cloudinit"
+    in_checkout = Path(bluegreen.__file__).parent.parent / "cloudinit"
+    for folder in (in_wheel, in_checkout):
+        if (folder / TEMPLATE).is_file():
+            return folder
+    raise BluegreenError(
+        "the boot templates are missing",
+        where=str(in_wheel),
+        why="this installation of bluegreen is not complete",
+        next="install bluegreen again",
+    )

@@ -1,0 +1,83 @@
+"""The user data of a fleet: one cloud-config that holds the boot programs and boot.json, within EC2's limit.
+
+The same stack and images give the same bytes. Values never reach the template: it sees boot.json as base64 only.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from bluegreen.boot import templates
+from bluegreen.boot.document import boot_document, strings
+from bluegreen.boot.shrink import shrink
+from bluegreen.core.stack import Stack
+from bluegreen.errors import UsageError
+
+__all__ = ["boot_document", "fingerprint", "render"]
+
+LIMIT = 16_384  # EC2 user guide, "Run commands at launch": 16 KB in raw form, before it is base64-encoded
+DOCUMENT = "/etc/bluegreen/boot.json"
+LIBRARY = "/usr/local/lib/bluegreen"
+LARGEST = 4
+
+
+def render(stack: Stack, images: Mapping[str, str]) -> bytes:
+    """User data for RunInstances, before its base64: plain text if it fits, else gzip (cloud-init unpacks it)."""
+    document = boot_document(stack, images)
+    content = _json(document)
+    plain = _cloud_config("b64", content)
+    if len(plain) <= LIMIT:
+        return plain
+    packed = _gzip(_cloud_config("gz+b64", _gzip(content)))
+    if len(packed) <= LIMIT:
+        return packed
+    raise _too_large(stack, document, len(packed))
+
+
+def fingerprint(stack: Stack, images: Mapping[str, str]) -> str:
+    """sha256 over the text before any compression: equal on every machine, whatever zlib it has."""
+    return hashlib.sha256(_cloud_config("b64", _json(boot_document(stack, images)))).hexdigest()
+
+
+def _cloud_config(encoding: str, content: bytes) -> bytes:
+    from jinja2 import Environment, StrictUndefined
+
+    # S701 is about HTML. Only our own files and base64 get here.
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
+    programs = {templates.PROGRAM: templates.text(templates.PROGRAM)}
+    programs.update({name: shrink(templates.text(name)) for name in templates.MODULES})
+    text = environment.from_string(templates.text(templates.TEMPLATE)).render(
+        files=[{"path": f"{LIBRARY}/{name}", "mode": "0644", "text": source} for name, source in programs.items()],
+        document={"path": DOCUMENT, "encoding": encoding, "content": base64.b64encode(content).decode()},
+        program=f"{LIBRARY}/{templates.PROGRAM}",
+    )
+    return text.encode()
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _gzip(data: bytes) -> bytes:
+    """gzip without a time or a name in its header."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=0) as file:
+        file.write(data)
+    return buffer.getvalue()
+
+
+def _too_large(stack: Stack, document: Mapping[str, Any], size: int) -> UsageError:
+    sizes = sorted(((len(text.encode()), place) for place, text in strings(document)), reverse=True)
+    largest = ", ".join(f"{place} {length:,} bytes" for length, place in sizes[:LARGEST])
+    return UsageError(
+        f"the user data is {size:,} bytes after compression, and EC2 takes {LIMIT:,}",
+        where=stack.source,
+        why=f"the largest values are {largest}",
+        next="move large values into the image, or into parameters that the application reads (ssm:/…)",
+    )

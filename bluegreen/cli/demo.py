@@ -1,0 +1,191 @@
+"""bluegreen demo: deploy, deploy, roll back and fail on a sandbox of its own, under steady HTTP load, and count.
+
+It is the tool itself that runs here: the commands' own code, on the adapters that talk to AWS. Only AWS is not real.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bluegreen.cli import options as shared
+
+if TYPE_CHECKING:
+    from bluegreen.core.outcome import Outcome
+    from bluegreen.sandbox.load import Load, Report
+    from bluegreen.sandbox.state import SandboxState
+
+EXAMPLE = "bluegreen demo --output json"
+HOST = "shop.example.com"
+LISTENER = "demo-alb:80"
+MIN_REQUESTS = 5000
+QUIET_S = 4.0  # steady traffic before and after each act, so that the chart has something to show
+MOST_S = 110.0  # the load never goes on for longer than this
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--rate", type=float, default=200.0, metavar="N", help="requests a second (default 200)")
+    shared.output(parser)
+
+
+@dataclass
+class Demo:
+    """What the demo has seen so far. `acts` is (name, seconds since the load began)."""
+
+    options: Namespace
+    sandbox: SandboxState
+    began: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    phases: dict[str, dict[str, float]] = field(default_factory=dict)
+    acts: list[tuple[str, float]] = field(default_factory=list)
+
+    def tell(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"\n── {text}\n")
+            sys.stderr.flush()
+
+    def act(self, name: str, expected: str, run: Callable[[], Outcome]) -> Outcome:
+        """One command, timed. Raises BluegreenError when it does not end as the demo promises."""
+        from bluegreen.errors import BluegreenError
+
+        since = time.monotonic()
+        self.acts.append((name, time.time()))
+        outcome = run()
+        self.seconds[name] = round(time.monotonic() - since, 3)
+        sys.stderr.write(f"   → {outcome.sentence}\n")
+        if outcome.result != expected:
+            raise BluegreenError(f"the demo's {name} ended as {outcome.result}, not {expected}", why=outcome.sentence)
+        return outcome
+
+
+def run(options: Namespace) -> int:
+    from bluegreen.cli.text import as_json, say, say_json
+
+    with _sandbox() as sandbox:
+        demo = Demo(options, sandbox)
+        report = _play(demo)
+        figures = _figures(demo, report)
+        if as_json(options):
+            say_json(figures)
+        else:
+            from bluegreen.cli.chart import table
+
+            say(table(figures, report, demo.acts))
+    code: int = figures["exit_code"]
+    return code
+
+
+@contextlib.contextmanager
+def _sandbox() -> Iterator[SandboxState]:
+    """A sandbox of the demo's own on any free ports; one that runs already is left alone."""
+    from bluegreen.sandbox import control
+
+    with tempfile.TemporaryDirectory(prefix="bluegreen-demo-") as folder:
+        home = Path(folder) / "sandbox"
+        try:
+            yield control.up(port=0, registry_port=0, folder=home)
+        finally:
+            control.down(folder=home)
+
+
+def _play(demo: Demo) -> Report:
+    from bluegreen.sandbox.load import Load
+
+    demo.tell("a sandbox runs: an AWS, a registry, a load balancer, all on this machine")
+    demo.tell("version A: the first deployment, four instances")
+    demo.act("deploy A", "deployed", lambda: _deploy(demo, "A"))
+    url = f"http://127.0.0.1:{demo.sandbox.listeners[LISTENER]}"
+    load = Load(url, HOST, rate=demo.options.rate)
+    demo.tell(f"steady traffic through the load balancer: {demo.options.rate:.0f} requests a second to {url}")
+    load.start()
+    until = time.monotonic() + MOST_S
+    try:
+        _acts(demo, load)
+        while load.report().requests < MIN_REQUESTS and time.monotonic() < until:
+            time.sleep(0.25)
+    finally:
+        load.stop()
+    return load.report()
+
+
+def _acts(demo: Demo, load: Load) -> None:
+    time.sleep(QUIET_S)
+    demo.tell("version B: a new fleet boots beside A, is checked, and takes the traffic in one write")
+    demo.act("deploy B", "deployed", lambda: _deploy(demo, "B"))
+    time.sleep(QUIET_S)
+    demo.tell("rollback: A still runs and is still checked, so going back is one write too")
+    demo.act("rollback", "rolled-back", lambda: _rollback(demo))
+    time.sleep(QUIET_S)
+    demo.tell("a broken version: its instances never get healthy, so it never gets traffic")
+    demo.act("deploy broken", "undone", lambda: _deploy(demo, "broken"))
+    time.sleep(QUIET_S / 2)
+
+
+def _options(demo: Demo, **more: Any) -> Namespace:
+    base = {"region": None, "profile": None, "endpoint_url": demo.sandbox.endpoint, "sandbox": False}
+    return Namespace(**{**base, "log_file": demo.options.log_file, "output": demo.options.output, **more})
+
+
+def _wired(demo: Demo, options: Namespace, region: str) -> Any:
+    from bluegreen.cli import progress, wire
+
+    os.environ.update(AWS_ACCESS_KEY_ID="sandbox", AWS_SECRET_ACCESS_KEY="sandbox")  # noqa: S106 - public, no secret
+    wired = wire.wire(options, progress.watcher(options), region)
+    wired.clock.listen()
+    return wired
+
+
+def _deploy(demo: Demo, version: str) -> Outcome:
+    from bluegreen.stackfile.examples import example
+    from bluegreen.cli import wire
+    from bluegreen.controller.commands import deploy
+    from bluegreen.controller.history import phases
+
+    with example("demo.yml") as path:
+        options = _options(demo, file=str(path), version=version, set=[f"REGISTRY={demo.sandbox.registry}"])
+        stack = wire.load_stack(options)
+    wired = _wired(demo, options, stack.region)
+    job = wire.deploy_job(wired, options, stack, lambda release, live: True)
+    wire.ensure_table(wired, wired.world.watcher.note)
+    outcome = deploy(wired.world, job)
+    newest = wired.records.deployments(stack.name, 1)
+    demo.phases[f"deploy {version}"] = dict(phases(newest[0][1])) if newest else {}
+    return outcome
+
+
+def _rollback(demo: Demo) -> Outcome:
+    from bluegreen.cli import wire
+    from bluegreen.controller.commands import rollback
+
+    options = _options(demo)
+    wired = _wired(demo, options, demo.sandbox.region)
+    return rollback(wired.world, "demo", wire.local_owner())
+
+
+def _figures(demo: Demo, report: Report) -> dict[str, Any]:
+    """The documented JSON object. `exit_code` is 0 only when nothing failed and the broken version answered nothing."""
+    broken = report.requests_by_version.get("broken", 0)
+    enough = report.requests >= MIN_REQUESTS
+    good = report.failed == 0 and broken == 0 and enough
+    return {
+        "exit_code": 0 if good else 1,
+        "requests": report.requests,
+        "failed": report.failed,
+        "failures": report.reasons,
+        "deploy_seconds": demo.seconds["deploy B"],
+        "rollback_seconds": demo.seconds["rollback"],
+        "broken_release_requests": broken,
+        "phases": demo.phases,
+        "commands": demo.seconds,
+        "requests_by_version": report.requests_by_version,
+        "latency_ms": {"p50": report.p50_ms, "p99": report.p99_ms, "max": report.max_ms},
+        "seconds": round(time.monotonic() - demo.began, 1),
+    }

@@ -1,0 +1,41 @@
+"""bluegreen deploy: a new fleet of the stack file's release, switched in, the old one kept as standby."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from bluegreen.cli import options as shared
+
+EXAMPLE = "bluegreen deploy stacks/shop.yml --version 1.4.2"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    shared.stack_file(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask, even on a terminal")
+    shared.aws(parser)
+    shared.output(parser)
+
+
+def run(options: Namespace) -> int:
+    from bluegreen.cli import progress, wire
+    from bluegreen.cli.text import show_outcome
+    from bluegreen.controller.commands import deploy
+
+    stack = wire.load_stack(options)
+    watcher = progress.watcher(options)
+    wired = wire.wire(options, watcher, stack.region)
+    wired.clock.listen()
+    job = wire.deploy_job(wired, options, stack, lambda release, live: _confirm(options, stack.name, release, live))
+    wire.ensure_table(wired, watcher.note)
+    return show_outcome(deploy(wired.world, job), options, stack=stack.name)
+
+
+def _confirm(options: Namespace, stack: str, release: str, live: str) -> bool:
+    """Asked on a terminal only."""
+    if options.yes or options.output == "json" or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    version = f"version {options.version}, " if options.version else ""
+    sys.stderr.write(f"Deploy {version}release {release} to {stack}; live is {live}. Go on? [Y/n] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("", "y", "yes")

@@ -1,0 +1,41 @@
+"""bluegreen history: what was deployed, when, by whom, and how it ended."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, Namespace
+
+from bluegreen.cli import options as shared
+
+EXAMPLE = "bluegreen history shop --limit 5"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("stack", metavar="STACK", help="the stack's name")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="how many deployments (default 20)")
+    shared.aws(parser)
+    shared.output(parser)
+
+
+def run(options: Namespace) -> int:
+    from bluegreen.cli import wire
+    from bluegreen.cli.progress import Quiet
+    from bluegreen.cli.text import as_json, say, say_json
+    from bluegreen.controller.history import past
+    from bluegreen.core.plain import to_plain
+
+    wired = wire.wire(options, Quiet())
+    found = [past(name, events) for name, events in wired.records.deployments(options.stack, options.limit)]
+    if as_json(options):
+        say_json({"exit_code": 0, "stack": options.stack, "deployments": [to_plain(one) for one in found]})
+        return 0
+    if not found:
+        say(f"{options.stack} has no deployments here")
+    for one in found:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.started_at))
+        build = f"  {one.build_url}" if one.build_url else ""
+        say(
+            f"{when}  {one.deployment:<16} {one.kind:<8} {one.version:<10} {one.result:<12} "
+            f"{one.seconds:6.1f} s  {one.who}{build}"
+        )
+    return 0

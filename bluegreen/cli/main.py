@@ -1,0 +1,132 @@
+"""The command line: finds the one module of the command that was typed, runs it, and turns its end into an exit code.
+
+Nothing heavy is imported before the command is known: --help and --version cost an interpreter and argparse.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from bluegreen import __version__
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+COMMANDS = {
+    "deploy": "launch a new fleet, switch the traffic to it, keep the old one as standby",
+    "rollback": "traffic back to the standby fleet, now",
+    "status": "colours, fleets, health, weights, and whether a rollback is ready",
+    "history": "the deployments of a stack, newest first",
+    "show": "one deployment: what happened, when, and how long each phase took",
+    "resume": "finish a deployment that was interrupted",
+    "abort": "undo a deployment that was interrupted",
+    "check": "check a stack file; no AWS call",
+    "schema": "print the JSON Schema of the stack file, for editors",
+    "sandbox": "an AWS on this machine: up, down, status",
+    "demo": "a guided blue/green deployment on the sandbox, under real HTTP load",
+    "completion": "print a completion script for your shell",
+}
+
+EPILOG = """\
+examples:
+  bluegreen demo                                  see it work, without AWS
+  bluegreen deploy stacks/shop.yml --version 1.4.2
+  bluegreen rollback shop
+
+exit codes: 0 done · 1 bug · 2 usage or stack file · 3 failed and undone · 4 held by somebody else ·
+            5 refused, nothing changed · 6 superseded · 7 needs a human · 130 interrupted
+"""
+
+
+class Parser(ArgumentParser):
+    """argparse, with our exit code and a suggestion where there is one."""
+
+    def error(self, message: str) -> NoReturn:
+        from difflib import get_close_matches
+
+        hint = ""
+        if "invalid choice" in message:
+            word = message.partition("invalid choice: '")[2].partition("'")[0]
+            near = get_close_matches(word, COMMANDS, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+        sys.stderr.write(f"bluegreen: {message}{hint}\nnext: {self.prog} --help\n")
+        raise SystemExit(2)
+
+
+def module_of(command: str) -> ModuleType:
+    return importlib.import_module(f"bluegreen.cli.{command}")
+
+
+def build_parser(only: str | None = None) -> ArgumentParser:
+    """The parser; with `only`, the other commands are names and help lines without their options."""
+    parser = Parser(
+        prog="bluegreen",
+        description="Blue/green deployments of immutable AWS fleets, with instant rollback.",
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"bluegreen {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        child = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            formatter_class=RawDescriptionHelpFormatter,
+            argument_default=None,
+        )
+        if only in (None, name):
+            module = module_of(name)
+            child.epilog = f"example:\n  {module.EXAMPLE}"
+            module.arguments(child)
+    parser.set_defaults(sandbox=False)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = next((word for word in words if not word.startswith("-")), None)
+    options = build_parser(command if command in COMMANDS else "").parse_args(words)
+    return run(options)
+
+
+def run(options: Namespace) -> int:
+    """The command's exit code. Errors of our tree are shown as what, where, why, next; anything else is a bug."""
+    from bluegreen.cli.text import show_bug, show_error
+    from bluegreen.errors import BluegreenError
+
+    try:
+        code: int = module_of(options.command).run(options)
+        return code
+    except BluegreenError as error:
+        show_error(error, options)
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("bluegreen: interrupted; nothing was under way\n")
+        return 130
+    except BrokenPipeError:
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last resort: a report instead of a traceback
+        return show_bug(error, options)
+
+
+def entry() -> NoReturn:
+    """Ends without the interpreter's teardown, which costs a rollback a tenth of a second."""
+    try:
+        code = main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            code = code or 0
+    os._exit(code)
+
+
+__all__ = ["COMMANDS", "SUPPRESS", "build_parser", "entry", "main"]

@@ -1,0 +1,24 @@
+"""Options that several commands share: one group of them is one function here."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+
+def output(parser: ArgumentParser) -> None:
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="json: one object on stdout")
+    parser.add_argument("--log-file", metavar="FILE", help="append a JSON log line for each step and event to FILE")
+
+
+def aws(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("AWS")
+    group.add_argument("--region", help="AWS region (default: the stack file's, then AWS_REGION)")
+    group.add_argument("--profile", help="named AWS profile")
+    group.add_argument("--endpoint-url", metavar="URL", help="AWS endpoint (default: AWS_ENDPOINT_URL)")
+    group.add_argument("--sandbox", action="store_true", help="use the sandbox on this machine")
+
+
+def stack_file(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the stack file, for example stacks/demo.yml")
+    parser.add_argument("--version", metavar="V", help="the version to use: the value of ${VERSION} in the stack file")
+    parser.add_argument("--set", action="append", metavar="K=V", help="the value of ${K} in the stack file; repeatable")

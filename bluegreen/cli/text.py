@@ -1,0 +1,75 @@
+"""How things are said to a person: errors, outcomes, ages. Progress and errors go to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bluegreen.core.outcome import Outcome
+    from bluegreen.errors import BluegreenError
+
+
+def as_json(options: Namespace) -> bool:
+    return getattr(options, "output", "text") == "json"
+
+
+def say(text: str = "") -> None:
+    sys.stdout.write(text + "\n")
+
+
+def say_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def show_error(error: BluegreenError, options: Namespace) -> None:
+    if as_json(options):
+        fields = {"error": error.what, "where": error.where, "why": error.why, "next": error.next}
+        say_json({"exit_code": error.exit_code, **fields})
+        return
+    sys.stderr.write(f"bluegreen: {error}\n")
+
+
+def show_bug(error: Exception, options: Namespace) -> int:
+    """A report file in place of a traceback; exit code 1."""
+    with tempfile.NamedTemporaryFile("w", prefix="bluegreen-report-", suffix=".txt", delete=False) as report:
+        report.write("".join(traceback.format_exception(error)))
+    sys.stderr.write(
+        f"bluegreen: unexpected error: {type(error).__name__}: {error}\n"
+        f"why: this is a bug in bluegreen; the report is in {report.name}\n"
+        "next: the fleets are as the last line said. bluegreen status tells; bluegreen resume or abort goes on from there\n"
+    )
+    return 1
+
+
+def show_outcome(outcome: Outcome, options: Namespace, **more: Any) -> int:
+    """The result of a command that changes traffic; answers its exit code."""
+    if as_json(options):
+        fields = {"result": outcome.result, "sentence": outcome.sentence, "why": outcome.why, "next": outcome.next}
+        say_json({"exit_code": outcome.exit_code, **fields, **more})
+        return outcome.exit_code
+    stream = sys.stdout if outcome.exit_code == 0 else sys.stderr
+    lines = [
+        outcome.sentence,
+        f"why: {outcome.why}" if outcome.why else "",
+        f"next: {outcome.next}" if outcome.next else "",
+    ]
+    stream.write("\n".join(line for line in lines if line) + "\n")
+    return outcome.exit_code
+
+
+def age(seconds: float) -> str:
+    """ "12 s", "5 min", "3 h", "2 d": one unit, rounded down."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def colours() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

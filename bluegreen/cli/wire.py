@@ -1,0 +1,175 @@
+"""The only file that joins ports and adapters: from options and environment to a World, and to a job for the controller."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import os
+import socket
+import time
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bluegreen.aws.client import Aws, endpoint_from_environment
+from bluegreen.aws.instances import Ec2Fleets
+from bluegreen.aws.record import TABLE, DynamoRecords
+from bluegreen.aws.weighted import WeightedTraffic
+from bluegreen.controller.world import World
+from bluegreen.core.record import Owner
+from bluegreen.errors import Refused, UsageError
+from bluegreen.local.clock import SystemClock
+from bluegreen.ports import Watcher
+
+if TYPE_CHECKING:
+    from bluegreen.controller.commands import Deploy
+    from bluegreen.core.stack import Stack
+
+TABLE_READY_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """A world, and the adapters behind it for what no port offers (history, the table itself)."""
+
+    world: World
+    aws: Aws
+    records: DynamoRecords
+    clock: SystemClock
+
+
+def wire(options: Namespace, watcher: Watcher, region: str = "") -> Wired:
+    """`region` is the stack file's; an option or the environment may not contradict it."""
+    endpoint = options.endpoint_url or endpoint_from_environment()
+    if options.sandbox:
+        endpoint = _enter_sandbox(options)
+    clock = SystemClock()
+    aws = Aws(_region(options, region), options.profile, endpoint, clock.sleep)
+    records = DynamoRecords(aws, os.environ.get("BLUEGREEN_TABLE") or TABLE)
+    world = World(Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher)
+    return Wired(world, aws, records, clock)
+
+
+def _region(options: Namespace, region: str) -> str:
+    given = options.region or region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if options.region and region and options.region != region:
+        raise UsageError(f"--region {options.region}, but the stack file says {region}", next="leave --region out")
+    if not given:
+        raise UsageError("no region is given", next="add --region eu-west-1, or set AWS_REGION")
+    return str(given)
+
+
+def _enter_sandbox(options: Namespace) -> str:
+    """The sandbox's endpoint, and its public pretence of credentials for this process only."""
+    from bluegreen.sandbox.control import Crashed, status
+
+    running = status()
+    if running is None or isinstance(running, Crashed):
+        why = running.sentence() if running else ""
+        raise Refused("no sandbox is running", why=why, next="bluegreen sandbox up")
+    os.environ.update(AWS_ACCESS_KEY_ID="sandbox", AWS_SECRET_ACCESS_KEY="sandbox")  # noqa: S106 - public, and no secret
+    os.environ.pop("AWS_SESSION_TOKEN", None)
+    options.region = options.region or running.region
+    return running.endpoint
+
+
+def owner(wired: Wired) -> Owner:
+    """Who we are, for the record and the history: the ARN, the host, the CI build if one is running us."""
+    from bluegreen.aws.facts import identity
+
+    _, arn = identity(wired.aws)
+    return local_owner(arn)
+
+
+def local_owner(identity: str = "") -> Owner:
+    """Without a call to AWS: the rollback path does not wait for STS."""
+    host = f"{socket.gethostname()} pid {os.getpid()}"
+    return Owner(identity or _user(), host, os.environ.get("BUILD_URL", ""))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def load_stack(options: Namespace, *, placeholders: bool = False) -> Stack:
+    """The stack of FILE, with --version and --set put in."""
+    from bluegreen.stackfile.load import load
+
+    return load(Path(options.file), _variables(options), placeholders=placeholders)
+
+
+def _variables(options: Namespace) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    for pair in options.set or []:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--set {pair}: expected KEY=VALUE", next="for example --set VERSION=1.4.2")
+        variables[key] = value
+    if options.version:
+        variables["VERSION"] = options.version
+    return variables
+
+
+def deploy_job(wired: Wired, options: Namespace, stack: Stack, confirm: Callable[[str, str], bool]) -> Deploy:
+    from bluegreen.aws import facts as ask
+    from bluegreen.controller.commands import Deploy
+    from bluegreen.controller.resolve import Facts, stack_architecture
+
+    account, arn = ask.identity(wired.aws)
+    if account != stack.account:
+        raise Refused(
+            f"these credentials are for account {account}, but {stack.name} lives in {stack.account}",
+            where=f"{stack.source}: account",
+            next="use the right AWS_PROFILE",
+        )
+
+    def facts(vpc: str) -> Facts:
+        zones = ask.zones(wired.aws, stack.fleet, vpc)
+        ask.check_security_groups(wired.aws, stack.fleet)
+        return Facts(account, zones, ask.ami(wired.aws, stack.fleet.ami, stack_architecture(stack)))
+
+    return Deploy(
+        stack=stack,
+        version=_variables(options).get("VERSION", ""),
+        owner=local_owner(arn),
+        facts=facts,
+        images=_images(wired, stack),
+        render=_render,
+        confirm=confirm,
+    )
+
+
+def _images(wired: Wired, stack: Stack):  # type: ignore[no-untyped-def]
+    from bluegreen.aws.facts import secret
+    from bluegreen.images.registry import Credentials, RegistryImages
+
+    login = stack.registry.login
+    known = {}
+    if login is not None:
+        known[stack.registry.host] = Credentials(login.username, functools.partial(secret, wired.aws, login.password))
+    return RegistryImages(known, sleep=wired.clock.sleep)
+
+
+def _render(stack: Stack, images: Mapping[str, str]):  # type: ignore[no-untyped-def]
+    from bluegreen.boot.userdata import fingerprint, render
+    from bluegreen.controller.resolve import Rendered
+
+    return Rendered(render(stack, images), fingerprint(stack, images))
+
+
+def ensure_table(wired: Wired, note: Callable[[str], None]) -> None:
+    """The ledger's table is made at the first deployment of an account and region, and waited for."""
+    if wired.records.exists():
+        return
+    note(f"making DynamoDB table {wired.records.table} (on-demand billing): the ledger of all stacks in this region")
+    wired.records.make_table()
+    until = time.monotonic() + TABLE_READY_S
+    while not wired.records.exists():
+        if time.monotonic() > until:
+            raise Refused(f"table {wired.records.table} is not ready after {TABLE_READY_S} s", next="try again")
+        wired.clock.sleep(1)

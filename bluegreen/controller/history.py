@@ -1,0 +1,71 @@
+"""A deployment as its journal tells it: who, when, how it ended, and how long each phase took. A fold, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bluegreen.core import event as ev
+
+PHASES: tuple[tuple[str, type[ev.Event]], ...] = (
+    ("prepare", ev.Launching),
+    ("launch", ev.Launched),
+    ("register", ev.Registered),
+    ("boot", ev.Healthy),
+    ("switch", ev.Shifted),
+    ("bake", ev.Promoted),
+    ("retire", ev.Finished),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One deployment. `phases` is (name, seconds) in order, from its first line to its last."""
+
+    deployment: str
+    kind: str
+    version: str
+    release: str
+    started_at: float
+    seconds: float
+    result: str
+    sentence: str
+    who: str
+    build_url: str
+    phases: tuple[tuple[str, float], ...]
+
+
+def past(deployment: str, events: tuple[ev.Event, ...]) -> Past:
+    start = next((e for e in events if isinstance(e, ev.Started)), None)
+    end = next((e for e in reversed(events) if isinstance(e, ev.Finished | ev.Interrupted)), None)
+    fleet = start.goal.fleet if start else None
+    return Past(
+        deployment=deployment,
+        kind=start.goal.kind if start else "unknown",
+        version=fleet.version if fleet else "",
+        release=fleet.release if fleet else "",
+        started_at=events[0].at if events else 0.0,
+        seconds=events[-1].at - events[0].at if events else 0.0,
+        result=_result(end),
+        sentence=end.sentence if isinstance(end, ev.Finished) else "",
+        who=f"{start.owner.identity} on {start.owner.host}" if start else "",
+        build_url=start.owner.build_url if start else "",
+        phases=phases(events),
+    )
+
+
+def _result(end: ev.Finished | ev.Interrupted | None) -> str:
+    if end is None:
+        return "under way"
+    return end.result if isinstance(end, ev.Finished) else "interrupted"
+
+
+def phases(events: tuple[ev.Event, ...]) -> tuple[tuple[str, float], ...]:
+    """Each phase ends with the last event of its kind; what did not happen is left out."""
+    found: list[tuple[str, float]] = []
+    since = events[0].at if events else 0.0
+    for name, kind in PHASES:
+        times = [e.at for e in events if isinstance(e, kind)]
+        if times and max(times) >= since:
+            found.append((name, round(max(times) - since, 3)))
+            since = max(times)
+    return tuple(found)

@@ -1,0 +1,41 @@
+"""Looking at the world: the record, the actions, the groups of every fleet we know, the instances. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from bluegreen.controller.world import World
+from bluegreen.core.goal import Goal
+from bluegreen.core.observation import ALL_PARTS, Observation, Part
+from bluegreen.core.progress import Progress
+from bluegreen.errors import NeedsHuman
+
+
+def parts_of(goal: Goal) -> frozenset[Part]:
+    """A plain rollback never looks at EC2: it needs no instance, and EC2 may be what is down."""
+    return ALL_PARTS if goal.kind == "deploy" or goal.undo else ALL_PARTS - {"instances"}
+
+
+def observe(world: World, goal: Goal, done: Progress, seen: Observation, look: Collection[Part]) -> Observation:
+    """`seen` with the parts in `look` seen anew. The epoch held stays as it is."""
+    seen = replace(seen, at=world.clock.now())
+    if "record" in look:
+        record = world.records.read(goal.stack)
+        if record is None:
+            raise NeedsHuman(f"the record of {goal.stack} has vanished from the ledger")
+        seen = replace(seen, record=record)
+    if "traffic" in look:
+        seen = replace(seen, bindings=world.traffic.bindings(goal.bindings))
+    if "health" in look:
+        seen = replace(seen, groups=world.traffic.groups(sorted(_groups(goal, done, seen))))
+    if "instances" in look:
+        seen = replace(seen, instances=world.fleets.look(goal.stack))
+    return replace(seen, at=world.clock.now())
+
+
+def _groups(goal: Goal, done: Progress, seen: Observation) -> set[str]:
+    attached = {arn for binding in seen.bindings for arn in binding.by_group}
+    kept = {arn for fleet in seen.record.fleets for arn in fleet.groups}
+    named = {arn for fleet in (goal.fleet, goal.live, goal.undo) if fleet for arn in fleet.groups}
+    return attached | kept | named | set(done.groups.values())

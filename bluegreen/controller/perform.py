@@ -1,0 +1,115 @@
+"""Performing one step: what must be journaled before it is, then the call, then what came of it.
+
+A step's error goes one of two ways: it is raised, and the loop looks again and decides anew; or it is an answer that the
+journal keeps (a refused launch).
+"""
+
+from __future__ import annotations
+
+from bluegreen.controller.hold import Hold
+from bluegreen.controller.journal import Journal
+from bluegreen.controller.world import World
+from bluegreen.core import event as ev
+from bluegreen.core.goal import Goal, LaunchSpec
+from bluegreen.core.observation import Part
+from bluegreen.core.step import (
+    DeleteGroup,
+    Deregister,
+    Launch,
+    MakeGroup,
+    PutBack,
+    Register,
+    SetWeights,
+    Step,
+    Terminate,
+    Write,
+)
+from bluegreen.errors import CloudError, NoCapacity, NotFound, NotYet, OutcomeUnknown, Refused, Throttled, Unreachable
+
+PASSING = (Throttled, NotFound, NotYet, Unreachable, OutcomeUnknown)  # look again, decide anew
+
+
+class Performer:
+    """`user_data` is what a Launch sends; its hash is in the goal, so a resumed run must bring the same bytes."""
+
+    def __init__(self, world: World, hold: Hold, journal: Journal, goal: Goal, user_data: bytes | None) -> None:
+        self.world = world
+        self.hold = hold
+        self.journal = journal
+        self.goal = goal
+        self.user_data = user_data
+
+    def perform(self, step: Step) -> frozenset[Part]:
+        """Do it, and answer which parts of the world it changed."""
+        self.world.watcher.step(step)
+        match step:
+            case MakeGroup():
+                arn = self.world.traffic.perform(step)
+                self.journal.write(ev.GroupMade(self._now(), step.binding, arn))
+                return frozenset({"health"})
+            case Launch():
+                return self._launch(step)
+            case SetWeights():
+                return self._set_weights(step)
+            case Register():
+                self.world.traffic.perform(step)
+                self.journal.write(ev.Registered(self._now(), step.group, step.instances))
+                return frozenset({"health"})
+            case Terminate():
+                self.world.fleets.terminate(step)
+                return frozenset({"instances", "health"})
+            case PutBack():
+                self.hold.confirm()
+                self.world.traffic.perform(step)
+                return frozenset({"traffic", "health"})
+            case Deregister() | DeleteGroup():
+                self.world.traffic.perform(step)
+                return frozenset({"health"})
+            case Write():
+                return self._write(step)
+
+    def _launch(self, step: Launch) -> frozenset[Part]:
+        spec, user_data = self._launchable()
+        if step.token not in self.journal.progress.attempts:
+            self.journal.write(
+                ev.Launching(self._now(), step.subnet, step.batch, step.attempt, step.instance_type, step.token)
+            )
+        try:
+            ids = self.world.fleets.launch(step, spec, user_data)
+        except NoCapacity as error:
+            self.journal.write(ev.LaunchRefused(self._now(), step.token, error.code, error.what, capacity=True))
+        except PASSING:
+            raise
+        except CloudError as error:
+            self.journal.write(ev.LaunchRefused(self._now(), step.token, error.code, error.what, capacity=False))
+        else:
+            self.journal.write(ev.Launched(self._now(), step.token, ids))
+        return frozenset({"instances"})
+
+    def _launchable(self) -> tuple[LaunchSpec, bytes]:
+        if self.goal.launch is None or self.user_data is None:
+            raise Refused(
+                f"{self.goal.deployment} has instances to launch, and this command has no stack file to launch them from",
+                next=f"bluegreen abort {self.goal.stack}, then bluegreen deploy FILE",
+            )
+        return self.goal.launch, self.user_data
+
+    def _set_weights(self, step: SetWeights) -> frozenset[Part]:
+        self.journal.write(ev.Shifting(self._now(), step.binding.arn, step.weights))
+        self.hold.confirm()
+        self.world.traffic.perform(step)
+        if step.shift:
+            self.journal.write(ev.Shifted(self._now(), step.binding.arn, step.weights))
+        return frozenset({"traffic", "health"})
+
+    def _write(self, step: Write) -> frozenset[Part]:
+        before = {fleet.deployment for fleet in self.hold.record.doomed}
+        self.hold.write(step.record)
+        if step.promote is not None:
+            self.journal.write(ev.Promoted(self._now()))
+        for deployment in sorted(before - {fleet.deployment for fleet in step.record.doomed}):
+            self.journal.write(ev.Retired(self._now(), deployment))
+        return frozenset({"record", "health"})
+
+    def _now(self) -> float:
+        return self.world.clock.now()

@@ -1,0 +1,171 @@
+"""The loop: observe, decide, act. First run, resume, abort and rollback are this one loop with another goal."""
+
+from __future__ import annotations
+
+from bluegreen.controller.hold import Hold
+from bluegreen.controller.journal import Journal
+from bluegreen.controller.observe import observe, parts_of
+from bluegreen.controller.perform import PASSING, Performer
+from bluegreen.controller.world import World
+from bluegreen.core import event as ev
+from bluegreen.core.decide import decide
+from bluegreen.core.decision import Act, Fail, Finish, Note, Wait
+from bluegreen.core.goal import Goal
+from bluegreen.core.guard import forbidden
+from bluegreen.core.observation import Observation, Part
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.step import Step
+from bluegreen.errors import CloudError, Interrupted, NeedsHuman, Refused, Superseded
+
+MAX_TURNS = 20_000  # of one run; a decision that repeats without an effect trips it
+MAX_SETBACKS = 30  # passing errors in a row, with up to 5 s between them
+
+
+class Run:
+    """One goal, followed to an outcome under one hold."""
+
+    def __init__(self, world: World, hold: Hold, goal: Goal, user_data: bytes | None = None) -> None:
+        self.world = world
+        self.hold = hold
+        self.goal = goal
+        self.journal = Journal(world.records, world.watcher, goal.deployment)
+        self.performer = Performer(world, hold, self.journal, goal, user_data)
+        self.seen = Observation(world.clock.now(), hold.record.epoch, hold.record)
+        self.setbacks = 0
+
+    def follow(self) -> Outcome:
+        """Until the goal is reached or cannot be. Lets go of the stack on every way out."""
+        try:
+            outcome = self._loop()
+        except Interrupted as error:
+            raise self._interrupted() from error
+        except Superseded as error:
+            return Outcome("superseded", error.what, error.why, error.next)
+        except (CloudError, NeedsHuman, Refused):
+            self._let_go(keep_goal=True)
+            raise
+        if outcome.result != "superseded":
+            self._write_end(ev.Finished(self.world.clock.now(), outcome.result, outcome.sentence))
+            self._let_go(keep_goal=outcome.result == "needs-human")
+        return outcome
+
+    def _loop(self) -> Outcome:
+        look: frozenset[Part] = parts_of(self.goal)
+        fresh = True
+        for _ in range(MAX_TURNS):
+            self.world.clock.sleep(0)
+            if not self._look(look):
+                continue
+            decision = decide(self.goal, self.seen, self.journal.progress)
+            match decision:
+                case Finish(outcome=outcome):
+                    if fresh:
+                        return outcome
+                    look, fresh = parts_of(self.goal), True
+                    continue
+                case Act(steps=steps):
+                    look = self._act(steps)
+                case Note(event=event):
+                    self.journal.write(event)
+                    look = frozenset()
+                case Fail(reason=reason, suspects=suspects):
+                    self._fail(reason, suspects)
+                    look = parts_of(self.goal)
+                case Wait() as wait:
+                    look = self._wait(wait)
+            fresh = False
+        raise NeedsHuman(
+            f"{self.goal.deployment} made no progress in {MAX_TURNS} turns", next=f"bluegreen status {self.goal.stack}"
+        )
+
+    def _look(self, look: frozenset[Part]) -> bool:
+        try:
+            self.seen = observe(self.world, self.goal, self.journal.progress, self.seen, look)
+            self.hold.beat()
+        except PASSING as error:
+            self._setback(error)
+            return False
+        self.setbacks = 0 if look else self.setbacks
+        return True
+
+    def _act(self, steps: tuple[Step, ...]) -> frozenset[Part]:
+        changed: set[Part] = set()
+        for step in steps:
+            why = forbidden(step, self.seen)
+            if why:
+                return self._guarded(step, why)
+            try:
+                changed |= self.performer.perform(step)
+            except PASSING as error:
+                self._setback(error)
+                return parts_of(self.goal)
+            except CloudError as error:
+                if self.goal.kind != "deploy" or self.journal.progress.failed:
+                    raise
+                self._fail(error.what, ())
+                return parts_of(self.goal)
+        return frozenset(changed) & parts_of(self.goal)
+
+    def _guarded(self, step: Step, why: str) -> frozenset[Part]:
+        reason = f"the guard forbids to {step.why}: {why}"
+        if self.goal.kind != "deploy" or self.journal.progress.failed:
+            raise NeedsHuman(reason, next=f"bluegreen status {self.goal.stack}")
+        self._fail(reason, ())
+        return parts_of(self.goal)
+
+    def _fail(self, reason: str, suspects: tuple[str, ...]) -> None:
+        self.journal.write(ev.Failed(self.world.clock.now(), reason, self._evidence(suspects)))
+
+    def _evidence(self, suspects: tuple[str, ...]) -> str:
+        """The last lines of a suspect's console; whatever goes wrong here must not stop the undo."""
+        for instance in suspects[:2]:
+            try:
+                text = self.world.fleets.console(instance)
+            except CloudError as error:
+                return f"{instance}: no console output: {error.what}"
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            if lines:
+                return f"{instance} wrote: " + " | ".join(lines[-4:])[-1000:]
+        return ""
+
+    def _wait(self, wait: Wait) -> frozenset[Part]:
+        self.world.watcher.wait(wait)
+        self.world.clock.sleep(max(0.05, min(self.world.poll_s, wait.until - self.world.clock.now())))
+        return wait.look
+
+    def _setback(self, error: CloudError) -> None:
+        self.setbacks += 1
+        if self.setbacks > MAX_SETBACKS:
+            raise NeedsHuman(
+                f"AWS gave {self.setbacks} errors in a row, the last: {error.what}",
+                why=error.why,
+                next=f"bluegreen resume {self.goal.stack}, when AWS answers again",
+            ) from error
+        self.world.watcher.note(f"again in a moment: {error.what}")
+        self.world.clock.sleep(min(5.0, 0.25 * 2 ** min(self.setbacks, 6)))
+
+    def _interrupted(self) -> Interrupted:
+        self._write_end(ev.Interrupted(self.world.clock.now()))
+        self._let_go(keep_goal=True)
+        stack, deployment = self.goal.stack, self.goal.deployment
+        moved = any(self.journal.progress.gave_weight(arn) for arn in self.journal.progress.groups.values())
+        if self.goal.kind != "deploy":
+            return Interrupted(f"{deployment} was interrupted", next=f"bluegreen resume {stack}")
+        state = "the new fleet may have the traffic already" if moved else "traffic was not moved: the old fleet serves"
+        return Interrupted(
+            f"{deployment} was interrupted; {state}",
+            next=f"bluegreen resume {stack} to go on, or bluegreen {'rollback' if moved else 'abort'} {stack} to go back",
+        )
+
+    def _write_end(self, event: ev.Event) -> None:
+        """The journal's last line; the outcome stands without it, so a failure here is said and not raised."""
+        try:
+            self.journal.write(event)
+        except (CloudError, Superseded) as error:
+            self.world.watcher.note(f"the journal's last line could not be written: {error.what}")
+
+    def _let_go(self, *, keep_goal: bool) -> None:
+        try:
+            self.hold.let_go(keep_goal=keep_goal)
+        except (CloudError, Superseded) as error:
+            self.world.watcher.note(f"the stack could not be let go, its lease will lapse: {error.what}")

@@ -1,0 +1,111 @@
+"""What is so now, read from AWS: an observation in words. Changes nothing, and calls EC2 for nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bluegreen.core.fleet import FULL, Fleet, Weights
+from bluegreen.core.observation import Binding, Group
+from bluegreen.core.record import Record
+from bluegreen.core.traffic import words
+from bluegreen.ports import Records, Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStatus:
+    """`weight` is the highest of its bindings; `targets` (id, state, reason) of the group that has the fewest healthy."""
+
+    role: str
+    fleet: Fleet
+    weight: int
+    healthy: int
+    targets: tuple[tuple[str, str, str], ...]
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BindingStatus:
+    name: str
+    exists: bool
+    weights: Weights | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`drift` and `not_ready` are sentences; `not_ready` empty means that a rollback would work now."""
+
+    stack: str
+    at: float
+    record: Record
+    fleets: tuple[FleetStatus, ...]
+    bindings: tuple[BindingStatus, ...]
+    drift: tuple[str, ...]
+    not_ready: str
+
+    @property
+    def well(self) -> bool:
+        """Live is complete, and nothing differs from the record."""
+        live = next((f for f in self.fleets if f.role == "live"), None)
+        return live is not None and live.healthy >= live.fleet.count and not self.drift
+
+
+def status(records: Records, traffic: Traffic, stack: str, at: float) -> Status | None:
+    record = records.read(stack)
+    if record is None:
+        return None
+    bindings = traffic.bindings(record.bindings)
+    arns = {arn for fleet in record.fleets for arn in fleet.groups}
+    arns |= {arn for binding in bindings for arn in binding.by_group}
+    groups = traffic.groups(sorted(arns))
+    fleets = tuple(_fleet(role, fleet, bindings, groups) for role, fleet in _roles(record))
+    seen = tuple(BindingStatus(b.ref.name, b.exists, b.weights) for b in bindings)
+    return Status(stack, at, record, fleets, seen, _drift(record, bindings), _not_ready(fleets))
+
+
+def _roles(record: Record) -> list[tuple[str, Fleet]]:
+    pairs = [("live", record.live), ("standby", record.standby), *(("doomed", f) for f in record.doomed)]
+    return [(role, fleet) for role, fleet in pairs if fleet]
+
+
+def _fleet(role: str, fleet: Fleet, bindings: tuple[Binding, ...], groups: dict[str, Group | None]) -> FleetStatus:
+    worst = min(
+        (groups.get(arn) or Group(arn, ()) for arn in fleet.groups), key=lambda g: g.healthy, default=Group("", ())
+    )
+    weight = max((b.by_group.get(arn, 0) for b in bindings for arn in fleet.groups), default=0)
+    targets = tuple((t.id, t.state, t.reason) for t in worst.targets)
+    return FleetStatus(role, fleet, weight, worst.healthy, targets, all(groups.get(arn) for arn in fleet.groups))
+
+
+def _drift(record: Record, bindings: tuple[Binding, ...]) -> tuple[str, ...]:
+    """Where the load balancer is not as the record says; while a deployment is under way only what it cannot explain."""
+    names = {arn: fleet.label for fleet in record.fleets for arn in fleet.groups}
+    if record.goal and record.goal.fleet:
+        names |= {arn: f"new {record.goal.fleet.label}" for b in bindings for arn in b.by_group if arn not in names}
+    return tuple(sentence for b in bindings if (sentence := _binding_drift(record, b, names)))
+
+
+def _binding_drift(record: Record, binding: Binding, names: dict[str, str]) -> str:
+    if not binding.exists:
+        return f"{binding.ref.name} is gone from the load balancer"
+    if record.live is None or record.goal is not None:
+        return ""
+    weighted = {arn for arn, weight in binding.by_group.items() if weight}
+    if weighted == {g for g in record.live.groups if g in binding.by_group} and weighted:
+        missing = [g for g in (record.standby.groups if record.standby else ()) if g not in binding.by_group]
+        return f"{record.standby.label} is not attached to {binding.ref.name}" if missing and record.standby else ""
+    return (
+        f"somebody changed the weights of {binding.ref.name}: {words(binding.weights, names)}; "
+        f"the record says {record.live.label} {FULL}"
+    )
+
+
+def _not_ready(fleets: tuple[FleetStatus, ...]) -> str:
+    standby = next((f for f in fleets if f.role == "standby"), None)
+    live = next((f for f in fleets if f.role == "live"), None)
+    if standby is None:
+        return "there is no standby fleet"
+    if not standby.present:
+        return "the standby's target group is gone"
+    if standby.healthy >= max(1, min(live.healthy if live else 0, standby.fleet.count or 1)):
+        return ""
+    return f"{standby.healthy} of {standby.fleet.count} standby instances are healthy"

@@ -1,0 +1,67 @@
+"""What every rule is given: the goal, what was seen, what the journal tells. Questions that several rules ask live here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bluegreen.core import event as ev
+from bluegreen.core.decision import Decision
+from bluegreen.core.fleet import Fleet
+from bluegreen.core.goal import Before, Goal
+from bluegreen.core.observation import Binding, Observation
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.progress import Progress
+
+VISIBILITY_S = 120  # how long a launch that AWS acknowledged may stay unseen (EC2 eventual consistency)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    goal: Goal
+    seen: Observation
+    done: Progress
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet that a deploy launches, with the groups made so far."""
+        assert self.goal.fleet is not None
+        return self.done.named(self.goal.fleet)
+
+    @property
+    def promoted(self) -> bool:
+        live = self.seen.record.live
+        return live is not None and live.deployment == self.goal.deployment
+
+    @property
+    def shifting(self) -> bool:
+        """Whether we ever set out to give the new fleet weight: from here on only the bake judges it."""
+        return any(self.done.gave_weight(arn) for arn in self.fleet.groups)
+
+    def pairs(self) -> tuple[tuple[Before, Binding], ...]:
+        """Each binding as it was and as it is seen now."""
+        now = {binding.ref.arn: binding for binding in self.seen.bindings}
+        return tuple((before, now[before.binding.arn]) for before in self.goal.before if before.binding.arn in now)
+
+    def unseen(self, deployment: str) -> tuple[str, ...]:
+        """Launched instances of `deployment` that no look has shown yet, and may still show."""
+        if deployment != self.goal.deployment:
+            return ()
+        known = {instance.id for instance in self.seen.instances}
+        acknowledged = [e for e in self.done.events if isinstance(e, ev.Launched)]
+        return tuple(
+            i for e in acknowledged if self.seen.at < e.at + VISIBILITY_S for i in e.instances if i not in known
+        )
+
+
+Rule = Callable[[Case], Decision | None]
+
+
+def superseded(case: Case) -> Outcome:
+    stack = case.goal.stack
+    return Outcome(
+        "superseded",
+        f"{case.goal.deployment} was taken over: epoch {case.seen.record.epoch} stands, this run held {case.seen.epoch}.",
+        why="A rollback, resume or abort was started elsewhere; this run changed nothing after it.",
+        next=f"bluegreen status {stack}",
+    )

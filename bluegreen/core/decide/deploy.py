@@ -1,0 +1,273 @@
+"""A deploy as an ordered list of rules: the first that applies decides. The documentation of the lifecycle is made from
+RULES, so the first line of each rule's docstring is written for readers. Steps of one decision are independent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bluegreen.core import event as ev
+from bluegreen.core.decide.case import VISIBILITY_S, Case, Rule, superseded
+from bluegreen.core.decide.launch import launch, register
+from bluegreen.core.decide.retire import retire
+from bluegreen.core.decision import Act, Decision, Fail, Finish, Note, Wait
+from bluegreen.core.fleet import Weights, weights_of
+from bluegreen.core.goal import Before
+from bluegreen.core.observation import Binding, Part
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.step import MakeGroup, PutBack, SetWeights, Step, Write
+from bluegreen.core.tags import fleet_tags
+from bluegreen.core.traffic import all_to, attach, words
+
+
+def decide(case: Case) -> Decision:
+    for rule in RULES:
+        decision = rule(case)
+        if decision is not None:
+            return decision
+    raise AssertionError("the last rule always decides")
+
+
+def higher_epoch(case: Case) -> Decision | None:
+    """A higher epoch stands: stop, change nothing more, exit 6."""
+    return Finish(superseded(case)) if case.seen.record.epoch > case.seen.epoch else None
+
+
+def foreign_hand(case: Case) -> Decision | None:
+    """The weights are none that we wrote: before the switch undo, after it leave all as it is and ask for a human."""
+    strange = [now for before, now in case.pairs() if not _known(case, before, now)]
+    missing = [before for before in case.goal.before if before.binding.arn not in {n.ref.arn for _, n in case.pairs()}]
+    if case.done.failed or not (strange or missing):
+        return None
+    what = "; ".join(
+        [_as_seen(case, now) for now in strange] + [f"{before.binding.name} is gone" for before in missing]
+    )
+    if not case.shifting:
+        return Fail(f"somebody else changed the load balancer: {what}")
+    return Finish(
+        Outcome(
+            "needs-human",
+            f"somebody else changed the load balancer after the switch: {what}. Both fleets keep running.",
+            why="bluegreen does not write over weights that it did not set.",
+            next=f"bluegreen status {case.goal.stack}; then bluegreen rollback {case.goal.stack}",
+        )
+    )
+
+
+def undo(case: Case) -> Decision | None:
+    """The journal holds a failure: traffic as before, then the new fleet out of the action, ended, and exit 3."""
+    if case.done.failed is None or case.promoted:
+        return None
+    if steps := _traffic_back(case):
+        return Act(steps)
+    ending = retire(case, case.fleet, drain=case.shifting)
+    return ending or Finish(_undone(case, case.done.failed))
+
+
+def make_groups(case: Case) -> Decision | None:
+    """A target group of the new fleet is missing: make it."""
+    if case.promoted:
+        return None
+    specs = [(i, spec) for i, spec in enumerate(case.goal.groups) if i not in case.done.groups]
+    tags = fleet_tags(case.goal.stack, case.fleet)
+    steps = tuple(MakeGroup(spec, i, tags, f"make target group {spec.name}") for i, spec in specs)
+    return Act(steps) if steps else None
+
+
+def attach_groups(case: Case) -> Decision | None:
+    """A target group of the new fleet is not in its action: add it at weight 0, so that it is health-checked."""
+    if case.promoted or case.shifting:
+        return None
+    steps = [
+        SetWeights(now.ref, attach(now, case.done.groups[i]), f"attach {case.fleet.label} at weight 0")
+        for i, (_, now) in enumerate(case.pairs())
+        if case.done.groups[i] not in now.by_group
+    ]
+    return Act(tuple(steps)) if steps else None
+
+
+def wait_healthy(case: Case) -> Decision | None:
+    """Not every instance is healthy in every group, or a stranger is in a group: wait to the boot deadline, then fail."""
+    if case.promoted or case.shifting:
+        return None
+    groups = [case.seen.group(arn) for arn in case.fleet.groups]
+    ours = set(case.done.launched)
+    strangers = sorted({i for group in groups for i in group.ids} - ours)
+    if strangers:
+        return Fail(f"{', '.join(strangers)} is registered with the new fleet but was not launched by this deployment")
+    if all(group.healthy == case.fleet.count == len(group.ids) for group in groups):
+        return None if case.done.last(ev.Healthy) else Note(ev.Healthy(case.seen.at))
+    deadline = boot_deadline(case)
+    bad = {t.id: t for group in groups for t in group.targets if t.state != "healthy"}
+    healthy = case.seen.healthy(case.fleet.groups)
+    if case.seen.at >= deadline:
+        reasons = sorted({f"{t.state} ({t.reason})" if t.reason else t.state for t in bad.values()})
+        return Fail(
+            f"{healthy} of {case.fleet.count} instances healthy after {case.goal.boot_timeout_s} s: "
+            + "; ".join(reasons),
+            suspects=tuple(sorted(bad)),
+        )
+    look: frozenset[Part] = frozenset({"health", "traffic", "record"})
+    if len(bad) + healthy < case.fleet.count:  # a target vanished: its instance may have died
+        look |= {"instances"}
+    return Wait(deadline, f"{healthy}/{case.fleet.count} healthy", look)
+
+
+def shift(case: Case) -> Decision | None:
+    """A binding does not have all its weight on the new fleet: switch it, with absolute weights, and read back."""
+    if case.promoted:
+        return None
+    steps = [
+        SetWeights(now.ref, goal, f"switch {now.ref.name} to {case.fleet.label}", True, case.fleet.count)
+        for now, goal in _switched(case)
+        if now.weights != goal
+    ]
+    return Act(tuple(steps)) if steps else None
+
+
+def bake(case: Case) -> Decision | None:
+    """The bake is not over: watch the new fleet, and put the old one back when it has more healthy instances."""
+    if case.promoted or not case.goal.bake_s:
+        return None
+    until = max(case.done.gave_weight(arn) or 0.0 for arn in case.fleet.groups) + case.goal.bake_s
+    new = case.seen.healthy(case.fleet.groups)
+    old = case.seen.healthy(case.goal.live.groups) if case.goal.live else 0
+    unknown = any(case.seen.group(arn).count("unavailable") for arn in case.fleet.groups)
+    if new < case.fleet.count and old > new and not unknown:
+        return Fail(f"{new} of {case.fleet.count} instances healthy while baking, and {old} of the old fleet are")
+    if case.seen.at >= until:
+        return None
+    return Wait(until, f"baking, {new}/{case.fleet.count} healthy", frozenset({"health", "traffic", "record"}))
+
+
+def promote(case: Case) -> Decision | None:
+    """The bake is over and the record names another live fleet: promote. From here on there is no undo, only rollback."""
+    if case.promoted:
+        return None
+    record = case.seen.record
+    older = tuple(f for f in (case.goal.standby,) if f and f not in record.doomed)
+    new = replace(
+        record,
+        live=case.fleet,
+        standby=case.goal.live,
+        doomed=record.doomed + older,
+        bindings=case.goal.bindings,
+    )
+    return Act((Write(new, f"promote {case.fleet.label} to live", promote=case.fleet),))
+
+
+def retire_older(case: Case) -> Decision | None:
+    """A fleet older than the standby is left: out of the action, drained, terminated, its target groups deleted."""
+    for fleet in case.seen.record.doomed:
+        ending = retire(case, fleet)
+        if ending:
+            return ending
+        rest = tuple(f for f in case.seen.record.doomed if f != fleet)
+        return Act((Write(replace(case.seen.record, doomed=rest), f"{fleet.label} is retired"),))
+    return None
+
+
+def deployed(case: Case) -> Decision | None:
+    """What was just observed shows the goal: all weight on the new fleet, and it is healthy. Exit 0."""
+    wrong = [now.ref.name for now, goal in _switched(case) if now.weights != goal]
+    healthy = case.seen.healthy(case.fleet.groups)
+    if wrong or healthy < case.fleet.count:
+        return None
+    back = case.goal.live
+    return Finish(
+        Outcome(
+            "deployed",
+            f"{case.fleet.label} is live: {healthy}/{case.fleet.count} healthy"
+            + (f"; {back.label} stands by." if back else "; there is no standby yet: this was the first deployment."),
+            next=f"bluegreen rollback {case.goal.stack}" if back else "",
+        )
+    )
+
+
+def stuck(case: Case) -> Decision | None:
+    """Otherwise: give the new fleet a minute to be healthy again, then say what is where and ask for a human."""
+    shifted = max((case.done.gave_weight(arn) or 0.0 for arn in case.fleet.groups), default=case.seen.at)
+    since = max(shifted + case.goal.bake_s, e.at if (e := case.done.last(ev.Promoted)) else 0.0)
+    healthy = case.seen.healthy(case.fleet.groups)
+    if case.seen.at < since + VISIBILITY_S:
+        why = f"{healthy}/{case.fleet.count} healthy"
+        return Wait(since + VISIBILITY_S, why, frozenset({"health", "traffic", "record"}))
+    return Finish(
+        Outcome(
+            "needs-human",
+            f"{case.fleet.label} has the traffic, but only {healthy} of {case.fleet.count} instances are healthy.",
+            next=f"bluegreen status {case.goal.stack}; bluegreen rollback {case.goal.stack}",
+        )
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    higher_epoch,
+    foreign_hand,
+    undo,
+    make_groups,
+    attach_groups,
+    launch,
+    register,
+    wait_healthy,
+    shift,
+    bake,
+    promote,
+    retire_older,
+    deployed,
+    stuck,
+)
+
+
+def boot_deadline(case: Case) -> float:
+    """Launch to healthy is bounded from the first launch; a resumed deployment gets its boot time anew."""
+    begun = (case.done.first(ev.Launching), case.done.last(ev.Resumed))
+    return max((e.at for e in begun if e), default=case.seen.at) + case.goal.boot_timeout_s
+
+
+def _known(case: Case, before: Before, now: Binding) -> bool:
+    """Whether the action is as we found it, or as we set out to write it."""
+    if not now.exists:
+        return False
+    if now.weights is None:
+        return before.weights is None
+    return now.weights == before.weights or (now.ref.arn, now.weights) in case.done.written
+
+
+def _as_seen(case: Case, now: Binding) -> str:
+    return f"{now.ref.name} has {words(now.weights, _names(case))}" if now.exists else f"{now.ref.name} is gone"
+
+
+def _names(case: Case) -> dict[str, str]:
+    fleets = [f for f in (case.fleet, *case.seen.record.fleets) if f]
+    return {arn: fleet.label for fleet in fleets for arn in fleet.groups}
+
+
+def _switched(case: Case) -> list[tuple[Binding, Weights]]:
+    return [(now, all_to(now, case.fleet.groups[i])) for i, (_, now) in enumerate(case.pairs())]
+
+
+def _traffic_back(case: Case) -> tuple[Step, ...]:
+    """Steps that give every binding its weights from before, the new group staying at 0 until it is retired."""
+    steps: list[Step] = []
+    for before, now in case.pairs():
+        mine = {arn: 0 for arn in case.fleet.groups if arn in now.by_group}
+        if not any(now.by_group[arn] for arn in mine):
+            continue
+        why = f"traffic on {now.ref.name} as it was before {case.goal.deployment}"
+        if before.weights is None:
+            steps.append(PutBack(now.ref, before.action, why))
+        else:
+            weights = weights_of({**dict(before.weights), **mine})
+            steps.append(SetWeights(now.ref, weights, why, shift=True, minimum=1))
+    return tuple(steps)
+
+
+def _undone(case: Case, failed: ev.Failed) -> Outcome:
+    live = case.goal.live
+    serving = f"{live.label} serves as before." if live else "Nothing was live before, and nothing is now."
+    return Outcome(
+        "undone",
+        f"{case.goal.deployment} failed and was undone: {failed.reason}. {serving}",
+        why=failed.evidence,
+        next=f"bluegreen show {case.goal.deployment}",
+    )

@@ -1,0 +1,93 @@
+"""The rules that bring instances up: launch by journaled tokens, register as soon as an instance runs."""
+
+from __future__ import annotations
+
+from bluegreen.core.decide.case import Case
+from bluegreen.core.decision import Act, Decision, Fail, Wait
+from bluegreen.core.event import Launching, Resumed
+from bluegreen.core.progress import Attempt
+from bluegreen.core.release import Place
+from bluegreen.core.step import MAX_BATCH, Launch, Register, Step, client_token
+from bluegreen.core.tags import fleet_tags
+
+
+def launch(case: Case) -> Decision | None:
+    """Fewer instances than wanted were asked for: launch, all zones at once, each call with its journaled token."""
+    spec = case.goal.launch
+    if case.promoted or case.shifting or spec is None:
+        return None
+    steps: list[Step] = []
+    for place in spec.places:
+        for batch, count in enumerate(batches(place.count)):
+            answer = _next_try(case, place, batch, count)
+            if isinstance(answer, Fail):
+                return answer
+            if answer:
+                steps.append(answer)
+    return Act(tuple(steps)) if steps else None
+
+
+def register(case: Case) -> Decision | None:
+    """An instance runs and is not registered: register it now, so that health checks overlap boot and pull."""
+    if case.promoted or case.shifting:
+        return None
+    mine = [i for i in case.seen.instances if i.id in set(case.done.launched)]
+    if dead := next((i for i in mine if i.gone), None):
+        return Fail(f"{dead.id} was terminated while it booted: {dead.reason or 'AWS gave no reason'}", (dead.id,))
+    running = {i.id for i in mine if i.state == "running"}
+    steps: list[Step] = []
+    for number, arn in enumerate(case.fleet.groups):
+        missing = tuple(sorted(running - case.seen.group(arn).ids))
+        if missing:
+            port = case.goal.groups[number].port
+            steps.append(Register(arn, port, missing, f"register {len(missing)} of {case.fleet.count} instances"))
+    if steps:
+        return Act(tuple(steps))
+    return _await_running(case, len(running))
+
+
+def _await_running(case: Case, running: int) -> Decision | None:
+    if running >= case.fleet.count:
+        return None
+    begun = [e.at for e in case.done.events if isinstance(e, Launching | Resumed)]
+    deadline = max(begun, default=case.seen.at) + case.goal.boot_timeout_s
+    if case.seen.at >= deadline:
+        return Fail(f"{running} of {case.fleet.count} instances run after {case.goal.boot_timeout_s} s")
+    return Wait(deadline, f"{running}/{case.fleet.count} running", frozenset({"instances", "record"}))
+
+
+def batches(count: int) -> tuple[int, ...]:
+    """`count` in batches of at most MAX_BATCH: 250 is 100, 100, 50."""
+    full, rest = divmod(count, MAX_BATCH)
+    return (MAX_BATCH,) * full + ((rest,) if rest else ())
+
+
+def _next_try(case: Case, place: Place, batch: int, count: int) -> Launch | Fail | None:
+    last = case.done.latest(place.subnet, batch)
+    if last is None:
+        return _try(case, place, batch, count, 1)
+    if last.instances is not None:
+        return None
+    if last.refused is None:  # its outcome is unknown: the same token again, never a new one
+        return _try(case, place, batch, count, last.number)
+    return _after_refusal(case, place, batch, count, last)
+
+
+def _after_refusal(case: Case, place: Place, batch: int, count: int, last: Attempt) -> Launch | Fail:
+    assert case.goal.launch is not None and last.refused is not None
+    types = case.goal.launch.instance_types
+    said = f"{last.refused.code}: {last.refused.message}"
+    if not last.refused.capacity:
+        return Fail(f"AWS refused to launch in {place.subnet} ({place.zone}): {said}")
+    if last.number >= len(types):
+        return Fail(f"no capacity in {place.zone} for {', '.join(types)}; the last answer was {said}")
+    return _try(case, place, batch, count, last.number + 1)
+
+
+def _try(case: Case, place: Place, batch: int, count: int, number: int) -> Launch:
+    assert case.goal.launch is not None
+    kind = case.goal.launch.instance_types[number - 1]
+    token = client_token(case.goal.stack, case.goal.deployment, place.subnet, kind, batch, number)
+    tags = fleet_tags(case.goal.stack, case.fleet)
+    why = f"launch {count} × {kind} in {place.zone}"
+    return Launch(place.subnet, batch, number, kind, count, token, tags, why)

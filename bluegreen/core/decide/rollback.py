@@ -1,0 +1,162 @@
+"""Going back, as an ordered list of rules: traffic first, bookkeeping second, clean-up last.
+
+Two shapes share it. A finished deployment is undone by giving all weight to the standby: no EC2 call. An unfinished one
+(`goal.undo` names its fleet) is stopped: the weights are put as they were before it, then its fleet is ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bluegreen.core.decide.case import Case, Rule, superseded
+from bluegreen.core.decide.retire import retire
+from bluegreen.core.decision import Act, Decision, Finish
+from bluegreen.core.fleet import Fleet, Weights, weights_of
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.step import PutBack, SetWeights, Step, Write
+from bluegreen.core.traffic import all_to
+
+
+def decide(case: Case) -> Decision:
+    for rule in RULES:
+        decision = rule(case)
+        if decision is not None:
+            return decision
+    raise AssertionError("the last rule always decides")
+
+
+def higher_epoch(case: Case) -> Decision | None:
+    """A higher epoch stands: stop, change nothing more, exit 6."""
+    return Finish(superseded(case)) if case.seen.record.epoch > case.seen.epoch else None
+
+
+def binding_gone(case: Case) -> Decision | None:
+    """A rule or listener is gone: nothing can be switched there; say which, and ask for a human."""
+    there = {b.ref.arn for b in case.seen.bindings if b.exists}
+    gone = [b.name for b in case.goal.bindings if b.arn not in there]
+    if not gone:
+        return None
+    return Finish(
+        Outcome(
+            "needs-human",
+            f"{', '.join(gone)} is gone from the load balancer. Both fleets keep running.",
+            next="make the listener or rule again and forward it to the live group: "
+            + ", ".join(case.goal.fleet.groups if case.goal.fleet else ()),
+        )
+    )
+
+
+def not_able(case: Case) -> Decision | None:
+    """The fleet to go back to could carry less than what serves now: refuse, and touch nothing."""
+    fleet = case.goal.fleet
+    if fleet is None or case.goal.undo or _traffic_is_right(case):
+        return None
+    able = case.seen.healthy(fleet.groups)
+    now = case.seen.healthy(case.goal.live.groups) if case.goal.live else 0
+    if able >= max(1, min(now, fleet.count or 1)):
+        return None
+    return Finish(
+        Outcome(
+            "refused",
+            f"{fleet.label} has {able} healthy of {fleet.count}, and {now} are healthy on what serves now.",
+            why="Going back would leave less capacity than there is.",
+            next=f"bluegreen status {case.goal.stack}; or deploy the older version again",
+        )
+    )
+
+
+def traffic_back(case: Case) -> Decision | None:
+    """A binding does not have its weights as they shall be: set them, absolutely, and read back."""
+    steps = _steps_back(case)
+    return Act(steps) if steps else None
+
+
+def swap(case: Case) -> Decision | None:
+    """The record does not name the fleet that serves now as live: write it."""
+    record, goal = case.seen.record, case.goal
+    live, standby = (record.live, record.standby) if goal.undo else (goal.fleet, goal.standby)
+    wanted = replace(record, live=live, standby=standby, doomed=_doomed(case))
+    if wanted == record:
+        return None
+    return Act((Write(wanted, "write down which fleet is live", promote=goal.fleet),))
+
+
+def clean_up(case: Case) -> Decision | None:
+    """The fleet of the deployment that was stopped is left: out of the action, drained, terminated, groups deleted."""
+    fleet = case.goal.undo
+    if fleet is None:
+        return None
+    ending = retire(case, fleet)
+    if ending:
+        return ending
+    if fleet in case.seen.record.doomed:
+        rest = tuple(f for f in case.seen.record.doomed if f != fleet)
+        return Act((Write(replace(case.seen.record, doomed=rest), f"{fleet.label} is retired"),))
+    return None
+
+
+def back(case: Case) -> Decision | None:
+    """What was just observed shows the goal. Exit 0."""
+    goal = case.goal
+    serving = f"{goal.fleet.label} serves" if goal.fleet else "nothing is live, as before"
+    if goal.undo:
+        further = (
+            f" To go one further back: bluegreen rollback {goal.stack} --to {goal.standby.deployment}"
+            if goal.standby
+            else ""
+        )
+        return Finish(
+            Outcome(
+                "aborted" if goal.kind == "abort" else "rolled-back",
+                f"{goal.undo.deployment} was stopped and undone; {serving}.{further}",
+            )
+        )
+    stands = f"; {goal.standby.label} stands by" if goal.standby else ""
+    return Finish(Outcome("rolled-back", f"{serving}{stands}.", next=f"bluegreen status {goal.stack}"))
+
+
+RULES: tuple[Rule, ...] = (higher_epoch, binding_gone, not_able, traffic_back, swap, clean_up, back)
+
+
+def _steps_back(case: Case) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for number, (before, now) in enumerate(case.pairs()):
+        wanted = _wanted(case, number)
+        why = f"{now.ref.name} back to {case.goal.fleet.label if case.goal.fleet else 'what it was'}"
+        if wanted is None:
+            if any(now.by_group.values()):
+                steps.append(PutBack(now.ref, before.action, why))
+        elif not _carries(now.by_group, wanted):
+            steps.append(SetWeights(now.ref, wanted, why, shift=True, minimum=1))
+    return tuple(steps)
+
+
+def _traffic_is_right(case: Case) -> bool:
+    return not _steps_back(case)
+
+
+def _wanted(case: Case, number: int) -> Weights | None:
+    """The absolute weights for a binding; groups that are attached now stay attached, at 0."""
+    before, now = case.pairs()[number]
+    if case.goal.undo:
+        if before.weights is None:
+            return None
+        return weights_of({**dict.fromkeys(now.by_group, 0), **dict(before.weights)})
+    assert case.goal.fleet is not None
+    return all_to(now, case.goal.fleet.groups[number], before.groups)
+
+
+def _carries(now: dict[str, int], wanted: Weights) -> bool:
+    """Whether every wanted group has its weight and no other has any; a retired group that left is no matter."""
+    goal = dict(wanted)
+    return all(now.get(arn, 0) == weight for arn, weight in goal.items()) and not any(
+        weight for arn, weight in now.items() if arn not in goal
+    )
+
+
+def _doomed(case: Case) -> tuple[Fleet, ...]:
+    undo, doomed = case.goal.undo, case.seen.record.doomed
+    if undo is None or any(f.deployment == undo.deployment for f in doomed):
+        return doomed
+    ended = retire(case, undo) is None
+    return doomed if ended else (*doomed, undo)

@@ -1,0 +1,49 @@
+"""What `decide` answers. A closed union: whoever obeys it must treat every case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bluegreen.core.event import Event
+from bluegreen.core.observation import Part
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Independent steps: they may be performed in any order or side by side."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again at `look` soon, and decide anew; `until` is when the rule that waits gives up (seconds since 1970)."""
+
+    until: float
+    why: str
+    look: frozenset[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write this to the journal and go on."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The deployment cannot succeed: journal it, then undo. `suspects` are instances whose console may tell why."""
+
+    reason: str
+    suspects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    outcome: Outcome
+
+
+Decision = Act | Wait | Note | Fail | Finish

@@ -1,0 +1,166 @@
+"""What happened, as the journal keeps it. Every event has `at`, seconds since 1970 UTC.
+
+Written before it is acted on: Started, Launching, Shifting, Draining, Failed. Any other line that is lost costs at most one
+repeated call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bluegreen.core.fleet import Weights
+from bluegreen.core.goal import Goal
+from bluegreen.core.plain import from_plain, to_plain
+from bluegreen.core.record import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    at: float
+    epoch: int
+    owner: Owner
+    goal: Goal
+    user_data: str = ""  # base64, as rendered: a resumed deployment launches with the same bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    at: float
+    epoch: int
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMade:
+    at: float
+    binding: int
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launching:
+    at: float
+    subnet: str
+    batch: int
+    attempt: int
+    instance_type: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    at: float
+    token: str
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRefused:
+    """`capacity`: another instance type may do; otherwise the deployment ends here."""
+
+    at: float
+    token: str
+    code: str
+    message: str
+    capacity: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    at: float
+    group: str
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    """All targets of the new fleet are healthy: the end of the boot phase."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shifting:
+    at: float
+    binding: str
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    at: float
+    binding: str
+    weights: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Written before the undo begins: from here on the deployment only goes back."""
+
+    at: float
+    reason: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """Written before the targets of a fleet are deregistered: the drain's deadline counts from here."""
+
+    at: float
+    deployment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    at: float
+    deployment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    at: float
+    result: str
+    sentence: str
+
+
+Event = (
+    Started
+    | Resumed
+    | GroupMade
+    | Launching
+    | Launched
+    | LaunchRefused
+    | Registered
+    | Healthy
+    | Shifting
+    | Shifted
+    | Failed
+    | Draining
+    | Promoted
+    | Retired
+    | Interrupted
+    | Finished
+)
+
+KINDS: dict[str, type] = {kind.__name__: kind for kind in Event.__args__}
+
+
+def event_to_plain(event: Event) -> dict[str, Any]:
+    return {"kind": type(event).__name__, **to_plain(event)}
+
+
+def event_from_plain(data: dict[str, Any]) -> Event | None:
+    """None for a kind that this version does not know."""
+    kind = KINDS.get(data.get("kind", ""))
+    return from_plain(kind, data) if kind else None

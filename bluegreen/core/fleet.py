@@ -1,0 +1,82 @@
+"""Fleets, colours and bindings as the record keeps them: all that a rollback needs, and nothing that AWS can tell."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+FULL = 100  # the weight of a group that has all the traffic; standby and new fleets have 0
+
+
+class Colour(StrEnum):
+    BLUE = "blue"
+    GREEN = "green"
+
+    @property
+    def other(self) -> Colour:
+        return Colour.GREEN if self is Colour.BLUE else Colour.BLUE
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The instances launched for one deployment. `groups` holds a target group ARN per binding, in their order.
+
+    An adopted fleet (`ours` False) is what was found live at the first deployment: traffic can go back to it, but
+    nothing of it is ever deregistered, terminated or deleted.
+    """
+
+    deployment: str
+    colour: Colour
+    release: str
+    version: str
+    count: int
+    groups: tuple[str, ...]
+    ours: bool = True
+
+    @property
+    def label(self) -> str:
+        """How messages name it: "blue shop-7 (1.4.2)"."""
+        return (
+            f"{self.colour} {self.deployment} ({self.version})" if self.version else f"{self.colour} {self.deployment}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BindingRef:
+    """Where the weights stand. `arn` is the rule's, or the listener's when `default` (its default action)."""
+
+    load_balancer: str
+    listener: str
+    arn: str
+    default: bool
+    name: str  # for messages: "shop-alb:443 host shop.example.com"
+
+
+Weights = tuple[tuple[str, int], ...]  # (target group ARN, weight), sorted by ARN
+
+
+def weights_of(pairs: dict[str, int]) -> Weights:
+    return tuple(sorted(pairs.items()))
+
+
+def group_name(stack: str, colour: Colour, epoch: int, binding: int) -> str:
+    """At most 32 letters, digits and hyphens (CreateTargetGroup, Name); unique by stack, epoch and binding."""
+    tail = f"-{colour}-{epoch}" + (f"-{binding}" if binding else "")
+    room = 32 - len(tail)
+    if len(stack) > room:
+        digest = hashlib.sha256(stack.encode()).hexdigest()[:5]
+        stack = f"{stack[: room - 6].rstrip('-')}-{digest}"
+    return stack + tail
+
+
+def deployment_id(stack: str, epoch: int) -> str:
+    return f"{stack}-{epoch}"
+
+
+def split_deployment(deployment: str) -> tuple[str, int]:
+    """("shop", 7) of "shop-7". Raises ValueError when it is no deployment id."""
+    stack, _, number = deployment.rpartition("-")
+    if not stack or not number.isdigit():
+        raise ValueError(f"{deployment} is not a deployment id: it looks like shop-7")
+    return stack, int(number)

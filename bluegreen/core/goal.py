@@ -1,0 +1,90 @@
+"""What "done" means and what "as before" means, fixed before the first change and kept in the record.
+
+A goal is never edited: `resume` follows the same one, and a rollback replaces it under a higher epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bluegreen.core.fleet import BindingRef, Fleet, Weights
+from bluegreen.core.release import Place
+
+GoalKind = Literal["deploy", "rollback", "abort"]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """One target group to make: the name it will have, and the health check as ELB takes it (seconds)."""
+
+    name: str
+    vpc: str
+    port: int
+    path: str
+    interval_s: int
+    timeout_s: int
+    healthy: int
+    unhealthy: int
+    matcher: str
+    drain_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSpec:
+    """What every instance of the fleet is launched with; the user data itself stands beside the goal, by its hash."""
+
+    ami: str
+    instance_types: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    instance_profile: str | None
+    disk_gib: int
+    throughput_mibps: int | None
+    user_data_sha256: str
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """One binding as it was: `weights` when it forwarded, and always `action`, the raw action as JSON, to put it back."""
+
+    binding: BindingRef
+    weights: Weights | None
+    action: str
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(arn for arn, _ in self.weights or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """For a deploy: `fleet` is to be live, launched by `launch` into `groups`. For a rollback or an abort: `fleet` is to
+    be live again (None: the bindings as in `before`), and `undo` is the fleet of the deployment that is stopped. Its
+    instances `undo_launched`, and any whose launch was never answered, may appear until `undo_until`.
+    """
+
+    kind: GoalKind
+    stack: str
+    deployment: str
+    started_at: float
+    fleet: Fleet | None
+    live: Fleet | None
+    standby: Fleet | None
+    before: tuple[Before, ...]
+    groups: tuple[GroupSpec, ...] = ()
+    launch: LaunchSpec | None = None
+    boot_timeout_s: int = 300
+    bake_s: int = 0
+    undo: Fleet | None = None
+    undo_launched: tuple[str, ...] = ()
+    undo_until: float = 0.0
+    reason: str = ""
+
+    @property
+    def bindings(self) -> tuple[BindingRef, ...]:
+        return tuple(before.binding for before in self.before)
+
+    @property
+    def drain_s(self) -> int:
+        return max((group.drain_s for group in self.groups), default=60)

@@ -1,0 +1,74 @@
+"""What no rule may do, whatever it decides. Knows nothing of `decide`: one question about one step in the world as seen.
+
+I1 and I5: nothing behind weight is taken away, and no weight goes where nothing can serve. I12: only what is ours.
+"""
+
+from __future__ import annotations
+
+from bluegreen.core.observation import Observation
+from bluegreen.core.step import DeleteGroup, Deregister, SetWeights, Step, Terminate
+from bluegreen.core.traffic import MAX_GROUPS
+
+
+def forbidden(step: Step, seen: Observation) -> str | None:
+    """Why the step must not be performed, or None."""
+    match step:
+        case SetWeights():
+            return _weights(step, seen)
+        case Deregister(group=group) | DeleteGroup(group=group):
+            return _serving(group, seen)
+        case Terminate():
+            return _terminate(step, seen)
+        case _:
+            return None
+
+
+def _weights(step: SetWeights, seen: Observation) -> str | None:
+    if len(step.weights) > MAX_GROUPS or any(not 0 <= weight <= 999 for _, weight in step.weights):
+        return f"an action holds at most {MAX_GROUPS} groups with weights 0 to 999"
+    now = next((b.by_group for b in seen.bindings if b.ref.arn == step.binding.arn), {})
+    goal = dict(step.weights)
+    for arn, weight in now.items():
+        if weight and arn not in goal:
+            return f"{arn} has weight {weight} and would leave the action"
+    for arn, weight in goal.items():
+        if weight > now.get(arn, 0) and not seen.group(arn).healthy:
+            return f"{arn} has no healthy target and would get weight {weight}"
+    before, after = _capacity(now, seen), _capacity(goal, seen)
+    needed = before if step.minimum is None else min(before, step.minimum)
+    if after < needed:
+        return f"healthy targets behind weight would fall from {before} to {after}, and {needed} are needed"
+    return None
+
+
+def _capacity(weights: dict[str, int], seen: Observation) -> int:
+    return sum(seen.group(arn).healthy for arn, weight in weights.items() if weight)
+
+
+def _serving(group: str, seen: Observation) -> str | None:
+    if weight := seen.weight(group):
+        return f"{group} has weight {weight}"
+    if seen.attached(group):
+        return f"{group} is still in an action"
+    return _kept(group, seen)
+
+
+def _kept(group: str, seen: Observation) -> str | None:
+    keepers = [f for f in (seen.record.live, seen.record.standby) if f]
+    owner = next((f for f in keepers if group in f.groups), None)
+    return f"{group} belongs to {owner.label}, which is kept" if owner else None
+
+
+def _terminate(step: Terminate, seen: Observation) -> str | None:
+    keepers = {f.deployment for f in (seen.record.live, seen.record.standby) if f}
+    owner = {i.id: i.deployment for i in seen.instances}
+    for instance in step.instances:
+        if instance not in owner:
+            return f"{instance} is not known to carry this stack's tag"
+        if owner[instance] != step.deployment or owner[instance] in keepers:
+            return f"{instance} belongs to {owner[instance]}, which is kept"
+    weighted = {arn for b in seen.bindings for arn, weight in b.by_group.items() if weight}
+    serving = {i for arn in weighted for i in seen.group(arn).ids}
+    if hit := serving.intersection(step.instances):
+        return f"{', '.join(sorted(hit))} is behind weight"
+    return None

@@ -1,0 +1,103 @@
+"""What was seen, and when. Buckets and counts are methods here, so that `decide` reads like its table of rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bluegreen.core.fleet import BindingRef, Weights
+from bluegreen.core.record import Record
+
+Part = Literal["record", "traffic", "health", "instances"]
+ALL_PARTS: frozenset[Part] = frozenset({"record", "traffic", "health", "instances"})
+
+GONE_STATES = frozenset({"shutting-down", "terminated"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A registered target: `state` and `reason` in ELB's words (DescribeTargetHealth)."""
+
+    id: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A target group and its targets; `stack` is the value of its bluegreen:stack tag, "" when it is not ours."""
+
+    arn: str
+    targets: tuple[Target, ...]
+
+    @property
+    def healthy(self) -> int:
+        return self.count("healthy")
+
+    def count(self, *states: str) -> int:
+        return sum(target.state in states for target in self.targets)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Instances that are registered and not on their way out."""
+        return frozenset(target.id for target in self.targets if target.state != "draining")
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """`weights` is None when the action does not forward; `action` is the raw action as JSON; `exists` False when the
+    rule or listener is gone."""
+
+    ref: BindingRef
+    weights: Weights | None
+    action: str
+    exists: bool = True
+
+    @property
+    def by_group(self) -> dict[str, int]:
+        return dict(self.weights or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """`state` and `reason` in EC2's words; `deployment` is the tag that says whose it is."""
+
+    id: str
+    deployment: str
+    subnet: str
+    state: str
+    reason: str = ""
+
+    @property
+    def gone(self) -> bool:
+        return self.state in GONE_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at the world. `epoch` is the one that this controller holds; `record.epoch` the one that stands."""
+
+    at: float
+    epoch: int
+    record: Record
+    bindings: tuple[Binding, ...] = ()
+    groups: dict[str, Group | None] = field(default_factory=dict)  # None: looked for, and not there
+    instances: tuple[Instance, ...] = ()
+
+    def of(self, deployment: str) -> tuple[Instance, ...]:
+        """Instances of a deployment that are not gone."""
+        return tuple(i for i in self.instances if i.deployment == deployment and not i.gone)
+
+    def group(self, arn: str) -> Group:
+        """The group as seen; an unknown or vanished one has no targets."""
+        return self.groups.get(arn) or Group(arn, ())
+
+    def attached(self, arn: str) -> bool:
+        return any(arn in binding.by_group for binding in self.bindings)
+
+    def weight(self, arn: str) -> int:
+        return max((binding.by_group.get(arn, 0) for binding in self.bindings), default=0)
+
+    def healthy(self, groups: tuple[str, ...]) -> int:
+        """Healthy targets of the group that has the fewest: a fleet is as healthy as its worst binding."""
+        return min((self.group(arn).healthy for arn in groups), default=0)

@@ -1,0 +1,99 @@
+"""The fold of a deployment's journal: what AWS cannot tell. A pure function of the events, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from bluegreen.core import event as ev
+from bluegreen.core.fleet import Fleet, Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One RunInstances as journaled. `instances` is None while its outcome is unknown; `refused` when AWS said no."""
+
+    subnet: str
+    batch: int
+    number: int
+    instance_type: str
+    token: str
+    at: float
+    instances: tuple[str, ...] | None = None
+    refused: ev.LaunchRefused | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    events: tuple[ev.Event, ...] = ()
+    groups: dict[int, str] = field(default_factory=dict)  # binding → target group ARN
+    attempts: dict[str, Attempt] = field(default_factory=dict)  # by token, in order
+    written: tuple[tuple[str, Weights], ...] = ()  # every (binding ARN, weights) that we set out to write
+    failed: ev.Failed | None = None
+    draining_at: dict[str, float] = field(default_factory=dict)  # by deployment
+
+    @property
+    def started_at(self) -> float:
+        return self.events[0].at if self.events else 0.0
+
+    def last(self, kind: type[ev.Event]) -> ev.Event | None:
+        return next((e for e in reversed(self.events) if isinstance(e, kind)), None)
+
+    def first(self, kind: type[ev.Event]) -> ev.Event | None:
+        return next((e for e in self.events if isinstance(e, kind)), None)
+
+    @property
+    def launched(self) -> tuple[str, ...]:
+        """Ids of all instances that AWS said it launched."""
+        return tuple(i for attempt in self.attempts.values() for i in attempt.instances or ())
+
+    @property
+    def unresolved(self) -> tuple[Attempt, ...]:
+        return tuple(a for a in self.attempts.values() if a.instances is None and a.refused is None)
+
+    def latest(self, subnet: str, batch: int) -> Attempt | None:
+        tries = [a for a in self.attempts.values() if (a.subnet, a.batch) == (subnet, batch)]
+        return max(tries, key=lambda a: a.number, default=None)
+
+    def named(self, fleet: Fleet) -> Fleet:
+        """The fleet with the groups that were made for it."""
+        return replace(fleet, groups=tuple(self.groups[i] for i in sorted(self.groups)))
+
+    def gave_weight(self, group: str) -> float | None:
+        """When we last set out to give the group weight, or None if never."""
+        times = [e.at for e in self.events if isinstance(e, ev.Shifting | ev.Shifted) and dict(e.weights).get(group)]
+        return max(times, default=None)
+
+
+def fold(events: Iterable[ev.Event]) -> Progress:
+    progress = Progress()
+    for event in events:
+        progress = after(progress, event)
+    return progress
+
+
+def after(progress: Progress, event: ev.Event) -> Progress:
+    """The progress one event later."""
+    progress = replace(progress, events=(*progress.events, event))
+    match event:
+        case ev.GroupMade(binding=binding, arn=arn):
+            return replace(progress, groups={**progress.groups, binding: arn})
+        case ev.Launching():
+            attempt = Attempt(event.subnet, event.batch, event.attempt, event.instance_type, event.token, event.at)
+            return _with(progress, progress.attempts.get(event.token, attempt))
+        case ev.Launched(token=token, instances=instances):
+            return _with(progress, replace(progress.attempts[token], instances=instances))
+        case ev.LaunchRefused(token=token):
+            return _with(progress, replace(progress.attempts[token], refused=event))
+        case ev.Shifting(binding=binding_arn, weights=weights):
+            return replace(progress, written=(*progress.written, (binding_arn, weights)))
+        case ev.Draining(deployment=deployment, at=at):
+            return replace(progress, draining_at={deployment: at, **progress.draining_at})
+        case ev.Failed():
+            return replace(progress, failed=progress.failed or event)
+        case _:
+            return progress
+
+
+def _with(progress: Progress, attempt: Attempt) -> Progress:
+    return replace(progress, attempts={**progress.attempts, attempt.token: attempt})

@@ -1,0 +1,50 @@
+"""The stack's record: one item, read whole and changed by conditional writes on `epoch` only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bluegreen.core.fleet import BindingRef, Fleet
+from bluegreen.core.goal import Goal
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds the stack: the caller's ARN, the host and process, and the CI build if there is one."""
+
+    identity: str
+    host: str
+    build_url: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.identity} on {self.host}" + (f" ({self.build_url})" if self.build_url else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`goal` is the operation in force, or None; `owner` is who follows it, or None when it was let go.
+
+    `rvn` changes with every write of the holder: whoever sees it unchanged for `lease_s` on its own clock may take over.
+    `doomed` are fleets that have left the traffic and wait for their end.
+    """
+
+    stack: str
+    epoch: int
+    rvn: str = ""
+    op_id: str = ""
+    lease_s: int = 20
+    beat_at: float = 0.0
+    owner: Owner | None = None
+    goal: Goal | None = None
+    live: Fleet | None = None
+    standby: Fleet | None = None
+    doomed: tuple[Fleet, ...] = ()
+    bindings: tuple[BindingRef, ...] = ()
+    schema: int = SCHEMA
+
+    @property
+    def fleets(self) -> tuple[Fleet, ...]:
+        """Live, standby and doomed, as far as they exist."""
+        return tuple(fleet for fleet in (self.live, self.standby, *self.doomed) if fleet)

@@ -1,0 +1,23 @@
+"""The tags on everything that is ours. Keys use only characters that the instance metadata service allows in tag names."""
+
+from __future__ import annotations
+
+from bluegreen.core.fleet import Fleet
+
+STACK = "bluegreen:stack"
+DEPLOYMENT = "bluegreen:deployment"
+COLOUR = "bluegreen:colour"
+RELEASE = "bluegreen:release"
+VERSION = "bluegreen:version"
+
+
+def fleet_tags(stack: str, fleet: Fleet) -> tuple[tuple[str, str], ...]:
+    """For the instances, volumes and target groups of a fleet."""
+    return (
+        (STACK, stack),
+        (DEPLOYMENT, fleet.deployment),
+        (COLOUR, fleet.colour.value),
+        (RELEASE, fleet.release),
+        (VERSION, fleet.version),
+        ("Name", f"{stack}-{fleet.colour}"),
+    )

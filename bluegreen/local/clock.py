@@ -1,0 +1,34 @@
+"""The real clock, and the one place where a signal becomes an `Interrupted`: between calls, never inside one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType
+
+from bluegreen.errors import Interrupted
+
+
+class SystemClock:
+    """The Clock port. `listen` makes the first SIGINT or SIGTERM end the next sleep, and the second end the process."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            self._stop.clear()
+            raise Interrupted("interrupted")
+
+    def listen(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop.set()
+        for again in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(again, signal.SIG_DFL)

@@ -1,0 +1,96 @@
+"""The seams to the world: what the controller needs of AWS, the clock and the person who watches. Read beside write.
+
+Adapters raise `errors.CloudError` and its kinds; nothing else of theirs gets through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bluegreen.core.decision import Wait
+from bluegreen.core.event import Event
+from bluegreen.core.fleet import BindingRef
+from bluegreen.core.goal import LaunchSpec
+from bluegreen.core.image_ref import PinnedImage
+from bluegreen.core.observation import Binding, Group, Instance
+from bluegreen.core.record import Record
+from bluegreen.core.stack import Traffic as TrafficSpec
+from bluegreen.core.step import Launch, Step, Terminate, TrafficStep
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since 1970 UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, or raise `errors.Interrupted` as soon as the user asked to stop; checks that with 0 seconds too."""
+
+
+class Fleets(Protocol):
+    """EC2."""
+
+    def look(self, stack: str) -> tuple[Instance, ...]:
+        """All instances with the stack's tag, the recently terminated ones included."""
+
+    def launch(self, step: Launch, spec: LaunchSpec, user_data: bytes) -> tuple[str, ...]:
+        """The ids launched. The same token gives the same ids. Raises NoCapacity when another type may do."""
+
+    def terminate(self, step: Terminate) -> None: ...
+
+    def console(self, instance: str) -> str:
+        """What the instance wrote to its console, or ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A binding as it was found: where it is, what it does now, the VPC of its load balancer, and the stacks whose tag
+    its target groups carry."""
+
+    binding: Binding
+    vpc: str
+    stacks: frozenset[str] = frozenset()
+
+
+class Traffic(Protocol):
+    """The load balancer."""
+
+    def find(self, spec: TrafficSpec) -> Place:
+        """The binding that the stack file means. Raises Refused when there is none, or when it cannot be used."""
+
+    def bindings(self, refs: Sequence[BindingRef]) -> tuple[Binding, ...]: ...
+
+    def groups(self, arns: Sequence[str]) -> dict[str, Group | None]: ...
+
+    def perform(self, step: TrafficStep) -> str:
+        """Do it; the answer is the ARN of the group that a MakeGroup made or found, else ""."""
+
+
+class Records(Protocol):
+    """The ledger: one record a stack, and its journal."""
+
+    def read(self, stack: str) -> Record | None: ...
+
+    def write(self, record: Record, expected_epoch: int) -> None:
+        """Put the record if its epoch still is `expected_epoch` (0: if there is none). Raises Superseded when not."""
+
+    def append(self, deployment: str, number: int, event: Event) -> None: ...
+
+    def events(self, deployment: str) -> tuple[Event, ...]: ...
+
+
+class Images(Protocol):
+    def digest(self, reference: str, architecture: str) -> PinnedImage: ...
+
+
+class Watcher(Protocol):
+    """Whoever shows the run to a person. Must not raise."""
+
+    def step(self, step: Step) -> None: ...
+
+    def wait(self, wait: Wait) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def note(self, text: str) -> None: ...
