@@ -206,15 +206,15 @@ class Server:
         self._poll.register(wake, select.POLLIN)
         while not self._stop_at or (self._clients and time.monotonic() < self._stop_at):
             ready = {number for number, _ in self._poll.poll(self._patience_ms())}
+            if wake in ready:
+                self._poll.unregister(wake)
+                self._stop()
             if self._listener.fileno() in ready:
                 self._accept()
             for number in ready & self._clients.keys():
                 client = self._clients[number]
                 client.go_on() if client.leaving else client.read()
             self._pass_time()
-            if wake in ready:
-                self._poll.unregister(wake)
-                self._stop()
         for client in self._clients.values():
             client.connection.close()
 

@@ -27,7 +27,7 @@ FIRST_LOOK_LIMIT_S = 10.0
 LOOKS = 3
 ANSWER_LIMIT_S = 60.0
 CLIENT_IDLE_S = 60.0
-STOP_LIMIT_S = 0.4
+STOP_LIMIT_S = 0.2  # aiohttp waits for it twice: for the handlers, and for what they leave behind
 BACKLOG = 1024
 REASONS = {502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
 
@@ -76,7 +76,7 @@ class Balancer:
         self._looking = asyncio.create_task(self._look_always(), name="balancer: look")
 
     async def stop(self) -> None:
-        """Requests in flight have 0.4 s to end."""
+        """Requests in flight have a moment to end: the whole takes less than half a second."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait([self._looking])
@@ -85,7 +85,7 @@ class Balancer:
         for server in list(self._closing):
             self._end(server, STOP_LIMIT_S)
         if self._closing:
-            await asyncio.wait(self._closing.values(), timeout=2 * STOP_LIMIT_S)
+            await asyncio.wait(self._closing.values(), timeout=3 * STOP_LIMIT_S)
         if self._upstream is not None:
             await self._upstream.close()
 

@@ -109,7 +109,7 @@ def down(*, all: bool = False, folder: Path | None = None) -> tuple[Ended, ...]:
 
 def running_folders() -> set[str]:
     """The folders of all sandbox servers of this user that run now. Linux only; elsewhere none is found."""
-    marks = (pids.mark_of(process, state.SERVER_MARK) for process in pids.marked("", state.SERVER_MARK))
+    marks = (pids.mark_of(process.pid, state.SERVER_MARK) for process in pids.marked("", state.SERVER_MARK))
     return {mark.partition(":")[2] for mark in marks if mark}
 
 

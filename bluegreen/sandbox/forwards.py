@@ -108,5 +108,5 @@ def _check_group(arn: str, balancer: str, vpc: str, kind: str, groups: Mapping[s
     if known.balancers - {balancer}:
         raise AwsError(
             "TargetGroupAssociationLimit",
-            f"The following target groups cannot be associated with more than one load balancer: {arn}",
+            f"Target group '{arn}' cannot be associated with more than one load balancer",
         )

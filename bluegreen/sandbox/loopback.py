@@ -8,6 +8,9 @@ import socket
 from pathlib import Path
 
 from bluegreen.errors import Refused
+from bluegreen.sandbox import pids
+from bluegreen.sandbox.pids import PROC
+from bluegreen.sandbox.state import SERVER_MARK
 
 HOST = "127.0.0.1"
 LISTENING = "0A"
@@ -45,11 +48,16 @@ def refusal(port: int, what: str, option: str, error: OSError) -> Refused:
 def holder(port: int) -> str:
     """Which program listens there ("python3 (pid 1234)"), as far as this user may see; empty if not."""
     inodes = {f"socket:[{inode}]" for inode in _inodes(port)}
-    for process in Path("/proc").glob("[0-9]*") if inodes else ():
+    for process in PROC.glob("[0-9]*") if inodes else ():
         with contextlib.suppress(OSError):  # it ended, or it is another user's
             if any(str(entry.readlink()) in inodes for entry in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text('utf-8', 'replace').strip()} (pid {process.name})"
+                return f"{_name(int(process.name))} (pid {process.name})"
     return ""
+
+
+def _name(pid: int) -> str:
+    _, _, folder = pids.mark_of(pid, SERVER_MARK).partition(":")
+    return f"the sandbox of {folder}" if folder else (PROC / str(pid) / "comm").read_text("utf-8", "replace").strip()
 
 
 def _inodes(port: int) -> set[str]:

@@ -79,10 +79,10 @@ def mark(*names: str) -> str:
     return "".join(f"{name}:" for name in names)
 
 
-def mark_of(process: Identity, name: str = MARK) -> str:
-    """The value of the mark in the environment of `process`; empty if there is none, or it cannot be read."""
+def mark_of(pid: int, name: str = MARK) -> str:
+    """The value of the mark in that process's environment; empty if there is none, or it cannot be read."""
     try:
-        items = (PROC / str(process.pid) / "environ").read_bytes().split(b"\0")
+        items = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
         return ""
     value = next((item for item in items if item.startswith(f"{name}=".encode())), b"")

@@ -25,7 +25,7 @@ from bluegreen.sandbox import loopback
 REPOSITORY = "demo/web"
 ARCHITECTURES = ("amd64", "arm64")
 CREATED = "2024-01-01T00:00:00Z"
-STOP_LIMIT_S = 0.4
+STOP_LIMIT_S = 0.2
 STORED_BLOCK = 65535
 
 Json = dict[str, Any]

@@ -12,7 +12,10 @@ from bluegreen.errors import BluegreenError
 
 def example(name: str) -> AbstractContextManager[Path]:
     """A path to read the example `name` (demo.yml) from, while the context lasts."""
-    for folder in (resources.files("bluegreen") / "_data" / "stacks", Path(bluegreen.__file__).parent.parent / "stacks"):
+    for folder in (
+        resources.files("bluegreen") / "_data" / "stacks",
+        Path(bluegreen.__file__).parent.parent / "stacks",
+    ):
         if (folder / name).is_file():
             return resources.as_file(folder / name)
     raise BluegreenError(

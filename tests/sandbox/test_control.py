@@ -180,6 +180,14 @@ def test_a_taken_port_is_named_with_who_has_it_and_the_option(home: Path, option
     assert not home.exists()
 
 
+def test_a_port_of_another_sandbox_is_named_with_its_folder(home: Path, tmp_path: Path) -> None:
+    running = up()
+    with pytest.raises(Refused) as refused:
+        up(port=int(running.endpoint.rpartition(":")[2]), folder=tmp_path / "second")
+    assert f"the sandbox of {home} (pid {running.pid}) listens there" in refused.value.why
+    assert control.status() == running
+
+
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """A moto that does `code` when the server imports it."""
     (tmp_path / "first" / "moto").mkdir(parents=True)

@@ -156,6 +156,7 @@ def test_user_data_comes_back_as_it_went(world: World) -> None:
         ({"ImageId": "ubuntu"}, "InvalidAMIID.Malformed"),
         ({"InstanceType": "m99.large"}, "InvalidParameterValue"),
         ({"InstanceType": "m7g.large"}, "InvalidParameterValue"),  # arm64, and the image is not
+        ({"InstanceType": "hpc7a.12xlarge"}, "Unsupported"),  # is on offer in another zone
         ({"SubnetId": "subnet-00000000000000000"}, "InvalidSubnetID.NotFound"),
         ({"SecurityGroupIds": ["sg-00000000000000000"]}, "InvalidGroup.NotFound"),
         ({"IamInstanceProfile": {"Name": "nobody"}}, "InvalidParameterValue"),

@@ -1,0 +1,349 @@
+"""The types that keys are declared with. Each reads a YAML node, or says what is wrong with it and what would be right,
+and each describes itself for the JSON Schema and the reference page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Protocol
+
+import yaml
+
+from bluegreen.stackfile.mistake import Mistakes
+
+BAD = object()  # read and found wrong; the mistake is noted
+BOOLEANS = {"y", "n", "yes", "no", "on", "off", "true", "false"}
+NUMBER = re.compile(
+    r"^[-+]?(0x[0-9a-fA-F_]+|0o?[0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|[0-9]+(:[0-5]?[0-9])+|\.inf|\.nan)$",
+    re.I,
+)
+DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$")
+VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(.?))")
+
+
+@dataclass
+class Reading:
+    """One file being read: its variables, and the mistakes so far."""
+
+    mistakes: Mistakes
+    variables: Mapping[str, str]
+    placeholders: bool
+
+    def wrong(self, node: yaml.Node, key: str, message: str) -> Any:
+        self.mistakes.add(node.start_mark.line + 1, node.start_mark.column + 1, key, message)
+        return BAD
+
+    def scalar(self, node: yaml.Node, key: str, expected: str) -> str | None:
+        """The text of a scalar with its variables put in; None when it is none (the mistake is noted)."""
+        if not isinstance(node, yaml.ScalarNode):
+            kind = "a list" if isinstance(node, yaml.SequenceNode) else "a map"
+            self.wrong(node, key, f"expected {expected}, not {kind}")
+            return None
+        if node.style is None and node.value in ("", "~", "null", "Null", "NULL"):
+            self.wrong(node, key, f"no value: expected {expected}")
+            return None
+        return self._interpolate(node, key)
+
+    def _interpolate(self, node: yaml.ScalarNode, key: str) -> str | None:
+        bad: list[str] = []
+
+        def put(match: re.Match[str]) -> str:
+            dollar, name, default, rest = match.groups()
+            if dollar:
+                return "$"
+            if name is None:
+                bad.append(f"a lone $ before {rest!r}: write $$ for a dollar, ${{NAME}} for a variable")
+                return ""
+            if name in self.variables:
+                return self.variables[name]
+            if default is not None:
+                return str(default)
+            if self.placeholders:
+                return "placeholder"
+            how = "--version V" if name == "VERSION" else f"--set {name}=…"
+            bad.append(f"{name} is not set: give it with {how}")
+            return ""
+
+        text = VARIABLE.sub(put, node.value)
+        if "\0" in text:
+            bad.append("a NUL byte in the value")
+        for message in bad:
+            self.wrong(node, key, message)
+        return None if bad else text
+
+
+class Kind(Protocol):
+    @property
+    def words(self) -> str: ...
+
+    def read(self, node: yaml.Node, key: str, reading: Reading) -> Any: ...
+
+    def schema(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string. A plain scalar that YAML 1.1 takes for something else must be quoted. `numbers`: plain integers are fine."""
+
+    words: str = "a string"
+    pattern: str = r"[\s\S]*"
+    choices: tuple[str, ...] = ()
+    numbers: bool = False
+
+    def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
+        text = reading.scalar(node, key, self.words)
+        if text is None:
+            return BAD
+        assert isinstance(node, yaml.ScalarNode)
+        if node.style is None and "$" not in node.value and (surprise := self._surprise(node.value)):
+            return reading.wrong(node, key, surprise)
+        if self.choices and text not in self.choices:
+            near = get_close_matches(text, self.choices, 1)
+            hint = f', did you mean "{near[0]}"?' if near else ""
+            return reading.wrong(node, key, f'"{text}" is not allowed{hint} (allowed: {", ".join(self.choices)})')
+        if not re.fullmatch(self.pattern, text):
+            return reading.wrong(node, key, f'expected {self.words}, not "{text[:80]}"')
+        return text
+
+    def _surprise(self, value: str) -> str:
+        if value.lower() in BOOLEANS:
+            return f'YAML 1.1 reads {value} as a boolean; if the word is meant, quote it: "{value}"'
+        if NUMBER.match(value) and not (self.numbers and re.fullmatch(r"0|[1-9][0-9]*", value)):
+            return f'YAML 1.1 reads {value} as a number; quote it: "{value}"'
+        return ""
+
+    def schema(self) -> dict[str, Any]:
+        if self.choices:
+            return {"type": "string", "enum": list(self.choices)}
+        return {"type": ["string", "integer"] if self.numbers else "string", **self._pattern()}
+
+    def _pattern(self) -> dict[str, Any]:
+        return {} if self.pattern == r"[\s\S]*" else {"pattern": f"^(?:{self.pattern})$|\\$\\{{"}
+
+
+@dataclass(frozen=True)
+class Number:
+    low: int
+    high: int
+    unit: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"a whole number from {self.low} to {self.high}{self.unit and ' '}{self.unit}"
+
+    def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
+        text = reading.scalar(node, key, self.words)
+        if text is None:
+            return BAD
+        if not re.fullmatch(r"0|-?[1-9][0-9]{0,8}", text) or not self.low <= int(text) <= self.high:
+            return reading.wrong(node, key, f"expected {self.words}, not {text[:80]}")
+        return int(text)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True)
+class Flag:
+    words: str = "true or false"
+
+    def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
+        text = reading.scalar(node, key, self.words)
+        if text is None:
+            return BAD
+        if text not in ("true", "false"):
+            return reading.wrong(node, key, f"expected true or false, not {text[:80]}")
+        return text == "true"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True)
+class Duration:
+    """Read as seconds: 500ms, 5s, 2m, 1h30m. `low` and `high` are seconds."""
+
+    low: float
+    high: float
+
+    @property
+    def words(self) -> str:
+        return f"a duration from {seconds_words(self.low)} to {seconds_words(self.high)}, such as 5s or 2m"
+
+    def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
+        text = reading.scalar(node, key, self.words)
+        if text is None:
+            return BAD
+        seconds = parse_duration(text)
+        if seconds is None or not self.low <= seconds <= self.high:
+            return reading.wrong(node, key, f"expected {self.words}, not {text[:80]}")
+        return seconds
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"^(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?$"}
+
+
+def parse_duration(text: str) -> float | None:
+    """Seconds, or None when it is no duration."""
+    match = DURATION.match(text)
+    if not match or not text or len(text) > 20:
+        return None
+    hours, minutes, seconds, millis = (int(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds + millis / 1000
+
+
+def seconds_words(seconds: float) -> str:
+    for size, unit in ((3600, "h"), (60, "m")):
+        if seconds >= size and seconds % size == 0:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s" if seconds == int(seconds) else f"{round(seconds * 1000)}ms"
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list, without an item twice when `unique`; read as a tuple of (value, node)."""
+
+    item: Kind
+    low: int = 1
+    unique: bool = False
+
+    @property
+    def words(self) -> str:
+        return f"a list of {self.item.words}"
+
+    def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
+        if not isinstance(node, yaml.SequenceNode):
+            return reading.wrong(node, key, f"expected {self.words}: write it as [one, two]")
+        if len(node.value) < self.low:
+            return reading.wrong(node, key, f"expected at least {self.low}: {self.words}")
+        values = [self.item.read(child, f"{key}[{i}]", reading) for i, child in enumerate(node.value)]
+        if self.unique:
+            for i, value in enumerate(values):
+                if value is not BAD and value in values[:i]:
+                    reading.wrong(node.value[i], f"{key}[{i}]", f"{value} is there twice")
+        return BAD if any(value is BAD for value in values) else tuple(values)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": self.item.schema(), "minItems": self.low, "uniqueItems": self.unique}
+
+
+@dataclass(frozen=True)
+class Either:
+    """The kind is chosen by the shape of the node: scalar, list or map."""
+
+    words: str
+    scalar: Kind | None = None
+    items: Kind | None = None
+    mapping: Kind | None = None
+
+    def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
+        kind: Kind | None = self.scalar
+        if isinstance(node, yaml.SequenceNode):
+            kind = self.items
+        elif isinstance(node, yaml.MappingNode):
+            kind = self.mapping
+        return kind.read(node, key, reading) if kind else reading.wrong(node, key, f"expected {self.words}")
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [kind.schema() for kind in (self.scalar, self.items, self.mapping) if kind]}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A map from names to values of one kind."""
+
+    name: Text
+    value: Kind
+    words: str
+
+    def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
+        pairs = map_pairs(node, key, reading, self.words)
+        if pairs is None:
+            return BAD
+        found: dict[str, Any] = {}
+        for name, name_node, child in pairs:
+            if not re.fullmatch(self.name.pattern, name):
+                reading.wrong(name_node, key, f'expected {self.name.words}, not "{name[:80]}"')
+            found[name] = self.value.read(child, f"{key}.{name}", reading)
+        return BAD if BAD in found.values() else found
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": self.value.schema()}
+
+
+@dataclass(frozen=True)
+class Key:
+    """A declared key. `not_yet` is why it is refused for now, and what works instead."""
+
+    kind: Kind
+    help: str
+    required: bool = False
+    not_yet: str = ""
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A map with declared keys; read as a dict of those that are there. `foreign` explains keys people may try."""
+
+    keys: Mapping[str, Key]
+    words: str = "a map of keys"
+    foreign: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
+        pairs = map_pairs(node, key, reading, self.words)
+        if pairs is None:
+            return BAD
+        found: dict[str, Any] = {}
+        prefix = f"{key}." if key else ""
+        for name, name_node, child in pairs:
+            if name in self.keys:
+                found[name] = self._value(self.keys[name], prefix + name, name_node, child, reading)
+            else:
+                reading.wrong(name_node, prefix + name, self._unknown(name))
+                found[name] = BAD
+        for name, declared in self.keys.items():
+            if declared.required and name not in found:
+                found[name] = reading.wrong(node, prefix + name, f"missing: {declared.help} ({declared.kind.words})")
+        return BAD if any(value is BAD for value in found.values()) else found
+
+    def _value(self, declared: Key, key: str, name_node: yaml.Node, child: yaml.Node, reading: Reading) -> Any:
+        value = declared.kind.read(child, key, reading)
+        if declared.not_yet and value is not BAD:
+            return reading.wrong(name_node, key, f"not supported yet; {declared.not_yet}")
+        return value
+
+    def _unknown(self, name: str) -> str:
+        if name in self.foreign:
+            return self.foreign[name]
+        near = get_close_matches(name, self.keys, 1)
+        hint = f', did you mean "{near[0]}"?' if near else ""
+        return f"unknown key{hint} (allowed: {', '.join(sorted(self.keys))})"
+
+    def schema(self) -> dict[str, Any]:
+        properties = {name: {**key.kind.schema(), "description": key.help} for name, key in self.keys.items()}
+        required = [name for name, key in self.keys.items() if key.required]
+        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def map_pairs(node: yaml.Node, key: str, reading: Reading, words: str) -> list[tuple[str, yaml.Node, yaml.Node]] | None:
+    """(name, its node, value node) of a map; None when it is none. Double keys and merge keys are mistakes."""
+    if not isinstance(node, yaml.MappingNode):
+        reading.wrong(node, key, f"expected {words}")
+        return None
+    found: dict[str, tuple[str, yaml.Node, yaml.Node]] = {}
+    for name_node, child in node.value:
+        name = name_node.value if isinstance(name_node, yaml.ScalarNode) else ""
+        if not name or name == "<<":
+            reading.wrong(name_node, key, "a merge key (<<) is not allowed" if name else "a key must be a plain word")
+        elif name in found:
+            first = found[name][1].start_mark.line + 1
+            reading.wrong(
+                name_node, f"{key}.{name}" if key else name, f"this key is there twice, first on line {first}"
+            )
+        else:
+            found[name] = (name, name_node, child)
+    return list(found.values())
