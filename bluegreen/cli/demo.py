@@ -144,10 +144,10 @@ def _wired(demo: Demo, options: Namespace, region: str) -> Any:
 
 
 def _deploy(demo: Demo, version: str) -> Outcome:
-    from bluegreen.stackfile.examples import example
     from bluegreen.cli import wire
     from bluegreen.controller.commands import deploy
     from bluegreen.controller.history import phases
+    from bluegreen.stackfile.examples import example
 
     with example("demo.yml") as path:
         options = _options(demo, file=str(path), version=version, set=[f"REGISTRY={demo.sandbox.registry}"])

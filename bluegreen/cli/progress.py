@@ -91,7 +91,7 @@ class Logged:
         import structlog
 
         self.inner = inner
-        self.file = Path(path).open("a", encoding="utf-8", buffering=1)  # open for the whole run
+        self.file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - open for the whole run
         self.log: Any = structlog.wrap_logger(
             structlog.PrintLogger(self.file),
             processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer()],

@@ -101,9 +101,6 @@ class Engine:
         """Mount B: the same as a web application, for other processes."""
         return mounts.Application(self)
 
-    def now(self) -> float:
-        return self._clock()
-
     def settle(self) -> None:
         """Lets the time that has passed have its effect. Every call does so too; a ticker does it in between."""
         with self.entered():
@@ -130,11 +127,13 @@ class Engine:
 
     def listeners(self) -> tuple[Listener, ...]:
         with self.entered():
+            self._settle()
             backends = moto.elbv2_regions(self.account).values()
             return tuple(listener for backend in backends for listener in routes.listeners(backend))
 
     def groups(self) -> tuple[Group, ...]:
         with self.entered():
+            self._settle()
             backends = moto.elbv2_regions(self.account).values()
             return tuple(
                 group for backend in backends for group in routes.groups(backend, self._targets, self._address)

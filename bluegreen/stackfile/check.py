@@ -91,7 +91,9 @@ class Checker:
                 continue
             waits = isinstance(depends, Mapping) and depends[other]["condition"] == "service_healthy"
             if waits and "healthcheck" not in services[other]:
-                self.wrong(f"{other} has no healthcheck, so it never gets healthy", "services", name, "depends_on", other)
+                self.wrong(
+                    f"{other} has no healthcheck, so it never gets healthy", "services", name, "depends_on", other
+                )
 
     def _image(self, name: str, image: str) -> None:
         host = self.found["registry"]["host"]

@@ -42,7 +42,7 @@ class Reading:
             kind = "a list" if isinstance(node, yaml.SequenceNode) else "a map"
             self.wrong(node, key, f"expected {expected}, not {kind}")
             return None
-        if node.style is None and node.value in ("", "~", "null", "Null", "NULL"):
+        if not node.style and node.value in ("", "~", "null", "Null", "NULL"):
             self.wrong(node, key, f"no value: expected {expected}")
             return None
         return self._interpolate(node, key)
@@ -98,7 +98,7 @@ class Text:
         if text is None:
             return BAD
         assert isinstance(node, yaml.ScalarNode)
-        if node.style is None and "$" not in node.value and (surprise := self._surprise(node.value)):
+        if not node.style and "$" not in node.value and (surprise := self._surprise(node.value)):
             return reading.wrong(node, key, surprise)
         if self.choices and text not in self.choices:
             near = get_close_matches(text, self.choices, 1)

@@ -268,7 +268,9 @@ def test_drift_refuses_a_deploy_and_shows_in_status(stage: Stage) -> None:
 def test_status_tells_of_a_dead_live_instance_and_of_a_standby_that_is_gone(stage: Stage) -> None:
     stage.deploy("A")
     stage.deploy("B")
-    ids = {version: [i.id for i in stage.world.fleets.look("shop") if stage._version(i.id) == version] for version in "AB"}
+    ids = {
+        version: [i.id for i in stage.world.fleets.look("shop") if stage._version(i.id) == version] for version in "AB"
+    }
     ec2 = stage.boto.client("ec2")
     ec2.terminate_instances(InstanceIds=ids["B"][:1])
     ec2.terminate_instances(InstanceIds=ids["A"])
