@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bluegreen.stackfile.kinds import Duration, Either, Flag, Items, Key, Keys, Number, Table, Text
+from bluegreen.stackfile.kinds import Duration, Either, Flag, Items, Number, Text
+from bluegreen.stackfile.maps import Key, Keys, Table
 
 PORT = Number(1, 65535)
 HOST = Text("a host name, with a port if it needs one", r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?(:[0-9]{1,5})?")

@@ -64,7 +64,9 @@ def read(tmp_path: Path, text: str | bytes, **variables: str) -> Stack:
 def test_what_is_declared_is_what_is_read(tmp_path: Path) -> None:
     stack = read(tmp_path, GOOD)
     assert (stack.name, stack.fleet.count, stack.fleet.disk.size_gib) == ("shop", 4, 20)
-    assert stack.traffic[0].rule == Rule("shop.example.com") and stack.traffic[0].health == Health("/health", 5, 3, 2, 2)
+    assert stack.traffic[0].rule == Rule("shop.example.com") and stack.traffic[0].health == Health(
+        "/health", 5, 3, 2, 2
+    )
     web, app = stack.services
     assert web.image == "registry.example.com/shop/web:1.4.2" and web.ports == (Port(80, 8000),)
     assert web.depends_on == (DependsOn("app", "service_healthy"),)
@@ -131,7 +133,12 @@ MISTAKES = {
     "second document": ("rollout:", "---\nrollout:", 32, "a second YAML document"),
     "variable unset": ("${VERSION}", "${REVISION}", 23, "REVISION is not set: give it with --set REVISION"),
     "lone dollar": ("${VERSION}", "$VERSION", 23, "a lone $"),
-    "second binding": ("registry:\n  host", "  - {load_balancer: b, listener: 1, port: 80}\nregistry:\n  host", 18, "not supported yet"),
+    "second binding": (
+        "registry:\n  host",
+        "  - {load_balancer: b, listener: 1, port: 80}\nregistry:\n  host",
+        18,
+        "not supported yet",
+    ),
     "preview": ("    drain: 60s", "    preview: {header: X-Preview}", 17, "not supported yet"),
     "agent": ("path: /health", "path: agent", 16, "not supported yet"),
     "ecr": ('{username: deploy, password: "ssm:/shop/registry"}', "ecr", 20, "not supported yet"),
@@ -168,8 +175,11 @@ FILES = {
     "latin 1": (GOOD.encode() + b"# caf\xe9\n", "not UTF-8: byte 0xe9"),
     "too large": (b"#" * (1024 * 1024 + 1), "more than 1 MiB"),
     "broken": (b"stack: [a\n", "not YAML"),
-    "bomb": (b"a: &a [x,x,x,x,x,x,x,x,x,x]\n" + b"".join(
-        b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 10)) for i in range(6)), "more than 10000"),
+    "bomb": (
+        b"a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + b"".join(b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 10)) for i in range(6)),
+        "more than 10000",
+    ),
     "cycle": (b"a: &a [*a]\n", "contains itself"),
     "deep": (b"[" * 30 + b"]" * 30, "nested deeper"),
 }
