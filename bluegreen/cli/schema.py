@@ -13,7 +13,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from bluegreen.cli.text import say_json
-    from bluegreen.stackfile.schema import json_schema
+    from bluegreen.stackfile.reference import json_schema
 
     say_json(json_schema())
     return 0

@@ -25,7 +25,9 @@ from bluegreen.ports import Watcher
 
 if TYPE_CHECKING:
     from bluegreen.controller.commands import Deploy
+    from bluegreen.controller.resolve import Rendered
     from bluegreen.core.stack import Stack
+    from bluegreen.images.registry import RegistryImages
 
 TABLE_READY_S = 60
 
@@ -144,7 +146,7 @@ def deploy_job(wired: Wired, options: Namespace, stack: Stack, confirm: Callable
     )
 
 
-def _images(wired: Wired, stack: Stack):  # type: ignore[no-untyped-def]
+def _images(wired: Wired, stack: Stack) -> RegistryImages:
     from bluegreen.aws.facts import secret
     from bluegreen.images.registry import Credentials, RegistryImages
 
@@ -155,7 +157,7 @@ def _images(wired: Wired, stack: Stack):  # type: ignore[no-untyped-def]
     return RegistryImages(known, sleep=wired.clock.sleep)
 
 
-def _render(stack: Stack, images: Mapping[str, str]):  # type: ignore[no-untyped-def]
+def _render(stack: Stack, images: Mapping[str, str]) -> Rendered:
     from bluegreen.boot.userdata import fingerprint, render
     from bluegreen.controller.resolve import Rendered
 

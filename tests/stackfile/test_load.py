@@ -16,7 +16,8 @@ from bluegreen.errors import StackFileError
 from bluegreen.stackfile.kinds import parse_duration
 from bluegreen.stackfile.load import load
 from bluegreen.stackfile.mistake import StackFileMistakes
-from bluegreen.stackfile.schema import FILE, json_schema, reference_markdown
+from bluegreen.stackfile.reference import json_schema, reference_markdown
+from bluegreen.stackfile.schema import FILE
 
 GOOD = """\
 stack: shop
