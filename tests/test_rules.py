@@ -37,3 +37,9 @@ def test_the_core_reads_no_clock_and_opens_nothing() -> None:
         text = path.read_text("utf-8")
         for word in ("open(", "time.time", "datetime.now", "random.", "print("):
             assert word not in text, f"{path}: {word}"
+
+
+def test_the_pages_made_from_the_code_are_fresh() -> None:
+    made = [sys.executable, "docs/make.py", "--check"]
+    done = subprocess.run(made, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr + "make docs writes them anew"

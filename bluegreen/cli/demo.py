@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,11 +28,22 @@ HOST = "shop.example.com"
 LISTENER = "demo-alb:80"
 MIN_REQUESTS = 5000
 QUIET_S = 4.0  # steady traffic before and after each act, so that the chart has something to show
+MOST_RATE = 2000.0
 MOST_S = 110.0  # the load never goes on for longer than this
 
 
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 1 <= rate <= MOST_RATE:
+        raise ArgumentTypeError(f"{text}: expected 1 to {MOST_RATE:.0f} requests a second")
+    return rate
+
+
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--rate", type=float, default=200.0, metavar="N", help="requests a second (default 200)")
+    parser.add_argument("--rate", type=_rate, default=200.0, metavar="N", help="requests a second (default 200)")
     shared.output(parser)
 
 

@@ -122,6 +122,8 @@ class Load:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"{url!r} is not http://host:port")
+        if not rate > 0:
+            raise ValueError(f"rate={rate}: it has to be above 0")
         self._address = (parts.hostname, parts.port or 80)
         self._host = host_header or parts.netloc
         self._rate = rate

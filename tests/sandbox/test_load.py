@@ -301,11 +301,22 @@ def test_it_runs_in_a_thread_of_its_own() -> None:
     scenario()
 
 
+class _Broken(Load):
+    async def run(self, stop: asyncio.Event) -> None:
+        raise OSError("too many open files")
+
+
 def test_what_breaks_in_its_thread_is_raised_at_the_end() -> None:
-    load = Load("http://127.0.0.1:1", rate=-1.0)
+    load = _Broken("http://127.0.0.1:1")
     load.start()
-    with pytest.raises(Exception, match=r".*"):
+    with pytest.raises(OSError, match="too many open files"):
         load.stop()
+
+
+@pytest.mark.parametrize("rate", [0, -1.0])
+def test_a_rate_is_above_0(rate: float) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        Load("http://127.0.0.1:1", rate=rate)
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1", "127.0.0.1:80", "http://"])

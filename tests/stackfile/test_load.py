@@ -16,7 +16,7 @@ from bluegreen.errors import StackFileError
 from bluegreen.stackfile.kinds import parse_duration
 from bluegreen.stackfile.load import load
 from bluegreen.stackfile.mistake import StackFileMistakes
-from bluegreen.stackfile.reference import json_schema, reference_markdown
+from bluegreen.stackfile.reference import json_schema
 from bluegreen.stackfile.schema import FILE
 
 GOOD = """\
@@ -267,8 +267,3 @@ def test_every_key_is_described() -> None:
                 walk(value)
 
     walk(FILE.schema())
-
-
-def test_the_reference_page_is_the_schemas() -> None:
-    page = Path(__file__).parents[2] / "docs" / "stack-file.md"
-    assert page.read_text("utf-8") == reference_markdown(), "make docs writes it anew"
