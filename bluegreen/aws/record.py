@@ -51,9 +51,7 @@ class DynamoRecords:
                 raise
 
     def read(self, stack: str) -> Record | None:
-        answer = self.aws.read(
-            "dynamodb", "get_item", TableName=self.table, Key=_key(stack, "record"), ConsistentRead=True
-        )
+        answer = self._read("get_item", TableName=self.table, Key=_key(stack, "record"), ConsistentRead=True)
         return _record(stack, answer.get("Item"))
 
     def write(self, record: Record, expected_epoch: int) -> None:
@@ -146,11 +144,23 @@ class DynamoRecords:
     def _all(self, operation: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         while True:
-            page = self.aws.read("dynamodb", operation, **arguments)
+            page = self._read(operation, **arguments)
             found += page["Items"]
             if not page.get("LastEvaluatedKey"):
                 return found
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _read(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            return self.aws.read("dynamodb", operation, **arguments)
+        except NotFound as error:
+            raise NotFound(
+                f"there is no DynamoDB table {self.table} in {self.aws.region}",
+                action=error.action,
+                code=error.code,
+                why="No stack was ever deployed in this account and region, or the ledger is gone.",
+                next="look at --region and --profile; bluegreen deploy makes the table",
+            ) from error
 
 
 def _key(stack: str, item: str) -> dict[str, Any]:

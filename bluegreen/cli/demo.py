@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from bluegreen.cli import options as shared
 
 if TYPE_CHECKING:
+    from bluegreen.cli.wire import Wired
     from bluegreen.core.outcome import Outcome
     from bluegreen.sandbox.load import Load, Report
     from bluegreen.sandbox.state import SandboxState
@@ -79,10 +81,15 @@ class Demo:
 
 def run(options: Namespace) -> int:
     from bluegreen.cli.text import as_json, say, say_json
+    from bluegreen.errors import Interrupted
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the sandbox is taken down
     with _sandbox() as sandbox:
         demo = Demo(options, sandbox)
-        report = _play(demo)
+        try:
+            report = _play(demo)
+        except (KeyboardInterrupt, Interrupted) as error:
+            raise Interrupted("the demo was interrupted; its sandbox is gone", next="bluegreen demo") from error
         figures = _figures(demo, report)
         if as_json(options):
             say_json(figures)
@@ -145,13 +152,18 @@ def _options(demo: Demo, **more: Any) -> Namespace:
     return Namespace(**{**base, "log_file": demo.options.log_file, "output": demo.options.output, **more})
 
 
-def _wired(demo: Demo, options: Namespace, region: str) -> Any:
+@contextlib.contextmanager
+def _wired(options: Namespace, region: str) -> Iterator[Wired]:
+    """A world of its own for each command, as the commands have it."""
     from bluegreen.cli import progress, wire
 
     os.environ.update(AWS_ACCESS_KEY_ID="sandbox", AWS_SECRET_ACCESS_KEY="sandbox")  # noqa: S106 - public, no secret
     wired = wire.wire(options, progress.watcher(options), region)
     wired.clock.listen()
-    return wired
+    try:
+        yield wired
+    finally:
+        wired.clock.stop_listening()
 
 
 def _deploy(demo: Demo, version: str) -> Outcome:
@@ -163,22 +175,21 @@ def _deploy(demo: Demo, version: str) -> Outcome:
     with example("demo.yml") as path:
         options = _options(demo, file=str(path), version=version, set=[f"REGISTRY={demo.sandbox.registry}"])
         stack = wire.load_stack(options)
-    wired = _wired(demo, options, stack.region)
-    job = wire.deploy_job(wired, options, stack, lambda release, live: True)
-    wire.ensure_table(wired, wired.world.watcher.note)
-    outcome = deploy(wired.world, job)
-    newest = wired.records.deployments(stack.name, 1)
-    demo.phases[f"deploy {version}"] = dict(phases(newest[0][1])) if newest else {}
-    return outcome
+    with _wired(options, stack.region) as wired:
+        job = wire.deploy_job(wired, options, stack, lambda release, live: True)
+        wire.ensure_table(wired, wired.world.watcher.note)
+        outcome = deploy(wired.world, job)
+        newest = wired.records.deployments(stack.name, 1)
+        demo.phases[f"deploy {version}"] = dict(phases(newest[0][1])) if newest else {}
+        return outcome
 
 
 def _rollback(demo: Demo) -> Outcome:
     from bluegreen.cli import wire
     from bluegreen.controller.commands import rollback
 
-    options = _options(demo)
-    wired = _wired(demo, options, demo.sandbox.region)
-    return rollback(wired.world, "demo", wire.local_owner())
+    with _wired(_options(demo), demo.sandbox.region) as wired:
+        return rollback(wired.world, "demo", wire.local_owner())
 
 
 def _figures(demo: Demo, report: Report) -> dict[str, Any]:

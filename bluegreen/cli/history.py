@@ -23,14 +23,15 @@ def run(options: Namespace) -> int:
     from bluegreen.cli.text import as_json, say, say_json
     from bluegreen.controller.history import past
     from bluegreen.core.plain import to_plain
+    from bluegreen.errors import Refused
 
     wired = wire.wire(options, Quiet())
     found = [past(name, events) for name, events in wired.records.deployments(options.stack, options.limit)]
+    if not found:
+        raise Refused(f"{options.stack} has no deployments in this account and region", next="bluegreen status")
     if as_json(options):
         say_json({"exit_code": 0, "stack": options.stack, "deployments": [to_plain(one) for one in found]})
         return 0
-    if not found:
-        say(f"{options.stack} has no deployments here")
     for one in found:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.started_at))
         build = f"  {one.build_url}" if one.build_url else ""

@@ -96,9 +96,7 @@ def words(one: Status) -> str:
         lines += [f"           {i}: {state} {why}".rstrip() for i, state, why in f.targets if state != "healthy"]
     if not one.fleets:
         lines.append("  nothing is live yet")
-    standby = next((f for f in one.fleets if f.role == "standby"), None)
-    ready = f"yes, {standby.healthy}/{standby.fleet.count or len(standby.targets)} healthy" if standby else "yes"
-    lines.append(f"  rollback ready: {'no: ' + one.not_ready if one.not_ready else ready}")
+    lines.append(f"  rollback ready: {'no: ' + one.not_ready if one.not_ready else _ready(one)}")
     lines += [f"  drift: {sentence}" for sentence in one.drift]
     if record.goal:
         holder = (
@@ -108,3 +106,11 @@ def words(one: Status) -> str:
         if not record.owner:
             lines.append(f"  next: bluegreen resume {one.stack}, or bluegreen abort {one.stack}")
     return "\n".join(lines)
+
+
+def _ready(one: Status) -> str:
+    by_role = {fleet.role: fleet for fleet in one.fleets}
+    if "new" in by_role:
+        return f"yes, it would stop and undo {by_role['new'].fleet.deployment}"
+    standby = by_role["standby"]
+    return f"yes, {standby.healthy}/{standby.fleet.count or len(standby.targets)} healthy"

@@ -151,7 +151,8 @@ class Run:
         moved = any(self.journal.progress.gave_weight(arn) for arn in self.journal.progress.groups.values())
         if self.goal.kind != "deploy":
             return Interrupted(f"{deployment} was interrupted", next=f"bluegreen resume {stack}")
-        state = "the new fleet may have the traffic already" if moved else "traffic was not moved: the old fleet serves"
+        serving = f"{self.goal.live.label} serves as before" if self.goal.live else "nothing was live before"
+        state = "the new fleet may have the traffic already" if moved else f"traffic was not moved: {serving}"
         return Interrupted(
             f"{deployment} was interrupted; {state}",
             next=f"bluegreen resume {stack} to go on, or bluegreen {'rollback' if moved else 'abort'} {stack} to go back",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bluegreen.core.fleet import FULL, Fleet, Weights
 from bluegreen.core.observation import Binding, Group
+from bluegreen.core.progress import fold
 from bluegreen.core.record import Record
 from bluegreen.core.traffic import words
 from bluegreen.ports import Records, Traffic
@@ -53,18 +54,29 @@ def status(records: Records, traffic: Traffic, stack: str, at: float) -> Status 
     record = records.read(stack)
     if record is None:
         return None
-    bindings = traffic.bindings(record.bindings)
-    arns = {arn for fleet in record.fleets for arn in fleet.groups}
+    bindings = traffic.bindings(record.bindings or (record.goal.bindings if record.goal else ()))
+    roles = _roles(record, records)
+    arns = {arn for _, fleet in roles for arn in fleet.groups}
     arns |= {arn for binding in bindings for arn in binding.by_group}
     groups = traffic.groups(sorted(arns))
-    fleets = tuple(_fleet(role, fleet, bindings, groups) for role, fleet in _roles(record))
+    fleets = tuple(_fleet(role, fleet, bindings, groups) for role, fleet in roles)
     seen = tuple(BindingStatus(b.ref.name, b.exists, b.weights) for b in bindings)
     return Status(stack, at, record, fleets, seen, _drift(record, bindings), _not_ready(fleets))
 
 
-def _roles(record: Record) -> list[tuple[str, Fleet]]:
+def _roles(record: Record, records: Records) -> list[tuple[str, Fleet]]:
+    """The fleets of the record, and the one that an unfinished deployment is bringing up: only its journal has that."""
     pairs = [("live", record.live), ("standby", record.standby), *(("doomed", f) for f in record.doomed)]
+    goal = record.goal
+    if goal and goal.kind == "deploy" and goal.fleet and not _has(record, goal.fleet):
+        pairs.insert(0, ("new", fold(records.events(goal.deployment)).named(goal.fleet)))
+    if goal and goal.undo and not _has(record, goal.undo):
+        pairs.append(("doomed", goal.undo))
     return [(role, fleet) for role, fleet in pairs if fleet]
+
+
+def _has(record: Record, fleet: Fleet) -> bool:
+    return any(known.deployment == fleet.deployment for known in record.fleets)
 
 
 def _fleet(role: str, fleet: Fleet, bindings: tuple[Binding, ...], groups: dict[str, Group | None]) -> FleetStatus:
@@ -100,12 +112,16 @@ def _binding_drift(record: Record, binding: Binding, names: dict[str, str]) -> s
 
 
 def _not_ready(fleets: tuple[FleetStatus, ...]) -> str:
-    standby = next((f for f in fleets if f.role == "standby"), None)
-    live = next((f for f in fleets if f.role == "live"), None)
-    if standby is None:
+    """Why a rollback would not work now: the fleet it goes back to could carry less than what serves."""
+    by_role = {fleet.role: fleet for fleet in fleets}
+    new, live, standby = by_role.get("new"), by_role.get("live"), by_role.get("standby")
+    back, serving = (live, new) if new else (standby, live)
+    if new and (live is None or not new.weight):
+        return ""  # it stops the deployment, and what serves stays
+    if back is None:
         return "there is no standby fleet"
-    if not standby.present:
-        return "the standby's target group is gone"
-    if standby.healthy >= max(1, min(live.healthy if live else 0, standby.fleet.count or 1)):
+    if not back.present:
+        return f"the target group of {back.fleet.label} is gone"
+    if back.healthy >= max(1, min(serving.healthy if serving else 0, back.fleet.count or 1)):
         return ""
-    return f"{standby.healthy} of {standby.fleet.count} standby instances are healthy"
+    return f"{back.healthy} of {back.fleet.count} instances of {back.fleet.label} are healthy"

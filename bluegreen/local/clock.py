@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from types import FrameType
+from typing import Any
 
 from bluegreen.errors import Interrupted
 
@@ -15,6 +16,7 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
+        self._before: dict[int, Any] = {}
 
     def now(self) -> float:
         return time.time()
@@ -26,7 +28,13 @@ class SystemClock:
 
     def listen(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+            self._before[number] = signal.signal(number, self._on_signal)
+
+    def stop_listening(self) -> None:
+        """Signals go where they went before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
