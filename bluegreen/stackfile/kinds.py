@@ -212,13 +212,13 @@ class Items:
 
     @property
     def words(self) -> str:
-        return f"a list of {self.item.words}"
+        return f"a list, each item {self.item.words}"
 
     def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
         if not isinstance(node, yaml.SequenceNode):
             return reading.wrong(node, key, f"expected {self.words}: write it as [one, two]")
         if len(node.value) < self.low:
-            return reading.wrong(node, key, f"expected at least {self.low}: {self.words}")
+            return reading.wrong(node, key, f"the list is empty: expected at least {self.low}, each {self.item.words}")
         values = [self.item.read(child, f"{key}[{i}]", reading) for i, child in enumerate(node.value)]
         if self.unique:
             for i, value in enumerate(values):

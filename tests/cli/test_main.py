@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mistakes import GOOD, MISTAKES
 
 from bluegreen.cli.main import COMMANDS, build_parser, main
 
@@ -90,3 +92,27 @@ def test_the_example_stack_passes_and_the_schema_is_json() -> None:
 def test_completion_knows_the_commands() -> None:
     assert "rollback" in run("completion", "bash").stdout
     assert build_parser("deploy").parse_args(["deploy", "x.yml", "--version", "1"]).version == "1"
+
+
+class Called(BaseException):
+    """Somebody opened a connection."""
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_the_stack_file_is_exit_2_with_its_line_and_no_call(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new, line, message = MISTAKES[name]
+    file = tmp_path / "shop.yml"
+    file.write_text(GOOD.replace(old, new, 1), "utf-8")
+
+    def connect(*arguments: object) -> None:
+        raise Called
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", connect)
+    assert main(["deploy", str(file), "--version", "1.4.2"]) == 2
+    shown = capsys.readouterr()
+    told = [text for text in shown.err.splitlines() if text.removeprefix("bluegreen: ").startswith(f"{file}:{line}:")]
+    assert any(message in text for text in told), shown.err
+    assert shown.out == "" and "Traceback" not in shown.err

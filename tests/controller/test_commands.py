@@ -278,7 +278,28 @@ def test_status_tells_of_a_dead_live_instance_and_of_a_standby_that_is_gone(stag
     seen = stage.status()
     live, standby = seen.fleets
     assert (live.healthy, standby.healthy) == (3, 0)
-    assert not seen.well and "0 of 4 standby instances" in seen.not_ready
+    assert not seen.well and "0 of 4 instances of blue shop-1 (A)" in seen.not_ready
+
+
+def test_status_shows_the_fleet_of_a_deployment_that_is_not_finished(stage: Stage) -> None:
+    stage.deploy("A")
+
+    def interrupt(step: Step) -> None:
+        if isinstance(step, SetWeights) and step.shift:
+            stage.clock.interrupt = True
+
+    stage.eyes.on_step = interrupt
+    with pytest.raises(Interrupted):
+        stage.deploy("B", shop("B", bake_s=30))
+    seen = stage.status()
+    assert [(f.role, f.fleet.version, f.weight, f.healthy) for f in seen.fleets] == [
+        ("new", "B", 100, 4),
+        ("live", "A", 0, 4),
+    ]
+    assert not seen.not_ready
+    stage.sick |= {i.id for i in stage.world.fleets.look("shop") if stage._version(i.id) == "A"}
+    stage.clock.time += 60
+    assert "0 of 4 instances of blue shop-1 (A)" in stage.status().not_ready
 
 
 def test_another_type_is_taken_when_there_is_no_capacity(stage: Stage) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mistakes import FILES, GOOD, MISTAKES
 
 from bluegreen.core.stack import ContainerHealth, DependsOn, Health, Port, Rule, Stack
 from bluegreen.errors import StackFileError
@@ -18,42 +19,6 @@ from bluegreen.stackfile.load import load
 from bluegreen.stackfile.mistake import StackFileMistakes
 from bluegreen.stackfile.reference import json_schema
 from bluegreen.stackfile.schema import FILE
-
-GOOD = """\
-stack: shop
-region: eu-west-1
-account: "123456789012"
-fleet:
-  count: 4
-  ami: ubuntu-24.04
-  instance_types: [m7i.large, m6i.large]
-  subnets: [subnet-0a11ce0000000000a, subnet-0a11ce0000000000b]
-  security_groups: [sg-0a11ce00000000001]
-  disk: {size_gib: 20}
-traffic:
-  - load_balancer: shop-alb
-    listener: 443
-    rule: {host: shop.example.com}
-    port: 80
-    health: {path: /health, interval: 5s, timeout: 3s}
-    drain: 60s
-registry:
-  host: registry.example.com
-  auth: {username: deploy, password: "ssm:/shop/registry"}
-services:
-  web:
-    image: registry.example.com/shop/web:${VERSION}
-    ports: ["80:8000"]
-    depends_on: {app: {condition: service_healthy}}
-    environment: {WORKERS: 8, MODE: "on"}
-  app:
-    image: registry.example.com/shop/app:${VERSION}
-    restart: "no"
-    healthcheck: {test: [CMD, curl, -f, "http://localhost/"], interval: 2s}
-rollout:
-  boot_timeout: 5m
-  bake: 10m
-"""
 
 
 def read(tmp_path: Path, text: str | bytes, **variables: str) -> Stack:
@@ -76,86 +41,6 @@ def test_what_is_declared_is_what_is_read(tmp_path: Path) -> None:
     assert (stack.rollout.boot_timeout_s, stack.rollout.bake_s) == (300, 600)
 
 
-# (what to put in the place of what, line, a part of the message)
-MISTAKES = {
-    "unknown key": ("  count: 4", "  cuont: 4", 5, 'unknown key, did you mean "count"?'),
-    "unknown top key": ("rollout:", "rolout:", 31, 'did you mean "rollout"?'),
-    "missing key": ("region: eu-west-1\n", "", 1, "missing: the AWS region"),
-    "duplicate key": ("  count: 4", "  count: 4\n  count: 5", 6, "this key is there twice, first on line 5"),
-    "boolean for a string": ('MODE: "on"', "MODE: on", 26, 'quote it: "on"'),
-    "no for a string": ('restart: "no"', "restart: no", 29, 'quote it: "no"'),
-    "exponent for a string": ('MODE: "on"', "MODE: 1e3", 26, 'quote it: "1e3"'),
-    "octal for a string": ('MODE: "on"', "MODE: 012", 26, "as a number"),
-    "sexagesimal for a string": ('MODE: "on"', "MODE: 12:30", 26, "as a number"),
-    "float for a string": ('MODE: "on"', "MODE: 1.10", 26, 'quote it: "1.10"'),
-    "underscored number": ('MODE: "on"', "MODE: 1_000", 26, "as a number"),
-    "null for a string": ('MODE: "on"', "MODE: null", 26, "no value"),
-    "unquoted account": ('account: "123456789012"', "account: 123456789012", 3, "quote it"),
-    "short account": ('"123456789012"', '"1234"', 3, "12 digits"),
-    "count zero": ("count: 4", "count: 0", 5, "a whole number from 1 to 1000, not 0"),
-    "count negative": ("count: 4", "count: -4", 5, "not -4"),
-    "count a word": ("count: 4", "count: four", 5, "not four"),
-    "count a float": ("count: 4", "count: 4.0", 5, "not 4.0"),
-    "count hex": ("count: 4", "count: 0x4", 5, "not 0x4"),
-    "count a list": ("count: 4", "count: [4]", 5, "not a list"),
-    "unknown ami": ("ami: ubuntu-24.04", "ami: debian-12", 6, "expected ami-…"),
-    "empty list": ("[sg-0a11ce00000000001]", "[]", 9, "at least 1"),
-    "list wanted": ("[sg-0a11ce00000000001]", "sg-0a11ce00000000001", 9, "write it as [one, two]"),
-    "subnet twice": ("subnet-0a11ce0000000000b", "subnet-0a11ce0000000000a", 8, "is there twice"),
-    "unknown duration": ("drain: 60s", "drain: 5 minutes", 17, "a duration from 0s to 1h"),
-    "duration without unit": ("drain: 60s", "drain: 60", 17, "such as 5s or 2m"),
-    "negative duration": ("drain: 60s", "drain: -5s", 17, "not -5s"),
-    "timeout over interval": ("timeout: 3s", "timeout: 9s", 16, "shorter than the interval"),
-    "interval of fractions": ("interval: 5s, timeout: 3s", "interval: 5s500ms", 16, "whole seconds"),
-    "port out of range": ("listener: 443", "listener: 70000", 13, "from 1 to 65535"),
-    "port not published": ("    port: 80", "    port: 81", 15, "no service publishes port 81 (published: 80/tcp)"),
-    "port without host": ('["80:8000"]', '["8000"]', 24, '"host:container"'),
-    "port clash": ("    restart:", '    ports: ["80:81"]\n    restart:', 29, "published by web already"),
-    "empty rule": ("{host: shop.example.com}", "{}", 14, "host or path"),
-    "literal password": ('"ssm:/shop/registry"', "hunter2", 20, "never stands in the stack file"),
-    "literal secret": ('MODE: "on"', "API_KEY: abc", 26, "looks like a secret"),
-    "other registry": ("web:${VERSION}", "web:1\n    image: x/y:1", 24, "there twice"),
-    "foreign image": ("registry.example.com/shop/web", "docker.io/shop/web", 23, "but registry.host is"),
-    "bad image": ("shop/web:${VERSION}", "shop/WEB:1", 23, "not an image reference"),
-    "unknown service": ("{app: {", "{api: {", 25, "there is no service api (there are: app, web)"),
-    "healthy without check": (
-        '    healthcheck: {test: [CMD, curl, -f, "http://localhost/"], interval: 2s}\n',
-        "",
-        25,
-        "app has no healthcheck",
-    ),
-    "cycle": ("    restart:", "    depends_on: [web]\n    restart:", 29, "services wait for each other"),
-    "bad healthcheck": ("[CMD, curl", "[RUN, curl", 30, "CMD, CMD-SHELL or NONE, not RUN"),
-    "unknown restart": ('restart: "no"', "restart: sometimes", 29, "expected"),
-    "volumes": ("    restart:", "    volumes: [a]\n    restart:", 29, "a Compose key that bluegreen does not support"),
-    "merge key": ("  count: 4", "  <<: {count: 4}", 5, "merge key"),
-    "tag": ("count: 4", "count: !!python/name:os.system 4", 5, "is not allowed"),
-    "tab": ("  count: 4", "\tcount: 4", 5, "a tab"),
-    "second document": ("rollout:", "---\nrollout:", 32, "a second YAML document"),
-    "variable unset": ("${VERSION}", "${REVISION}", 23, "REVISION is not set: give it with --set REVISION"),
-    "lone dollar": ("${VERSION}", "$VERSION", 23, "a lone $"),
-    "second binding": (
-        "registry:\n  host",
-        "  - {load_balancer: b, listener: 1, port: 80}\nregistry:\n  host",
-        18,
-        "not supported yet",
-    ),
-    "preview": ("    drain: 60s", "    preview: {header: X-Preview}", 17, "not supported yet"),
-    "agent": ("path: /health", "path: agent", 16, "not supported yet"),
-    "ecr": ('{username: deploy, password: "ssm:/shop/registry"}', "ecr", 20, "not supported yet"),
-    "environment reference": ('MODE: "on"', "KEY: ssm:/shop/key", 26, "not supported yet"),
-    "x-workers": ("    restart:", "    x-workers: {match: w, count: 8}\n    restart:", 29, "not supported yet"),
-    "logging": ("rollout:", "logging: {driver: syslog}\nrollout:", 31, "not supported yet"),
-    "steps": ("  bake: 10m", "  steps: [10%, 100%]", 33, "not supported yet"),
-    "pause": ("  bake: 10m", "  pause: 2m", 33, "not supported yet"),
-    "alarms": ("  bake: 10m", "  alarms: [shop-5xx]", 33, "not supported yet"),
-    "hooks": ("  bake: 10m", "  hooks: {before_switch: ./smoke.sh}", 33, "not supported yet"),
-    "standby": ("rollout:", "standby: {keep: 24h}\nrollout:", 31, "not supported yet"),
-    "notify": ("rollout:", "notify: {events: default}\nrollout:", 31, "not supported yet"),
-    "images": ("rollout:", "images: {base: x}\nrollout:", 31, "not supported yet"),
-}
-
-
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_told_with_its_line(name: str, tmp_path: Path) -> None:
     old, new, line, message = MISTAKES[name]
@@ -165,25 +50,6 @@ def test_a_mistake_is_told_with_its_line(name: str, tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
     assert any(m.line == line and message in str(m) for m in caught.value.mistakes), str(caught.value)
     assert str(caught.value.mistakes[0]).startswith(str(tmp_path / "shop.yml:"))
-
-
-FILES = {
-    "empty": (b"", "the file is empty"),
-    "only a comment": (b"# nothing\n", "the file is empty"),
-    "a list": (b"- a\n", "expected a map"),
-    "NUL": (GOOD.encode().replace(b"shop-alb", b"shop\0alb"), "NUL byte"),
-    "escaped NUL": (GOOD.encode().replace(b'"on"', b'"a\\0b"'), "NUL byte"),
-    "latin 1": (GOOD.encode() + b"# caf\xe9\n", "not UTF-8: byte 0xe9"),
-    "too large": (b"#" * (1024 * 1024 + 1), "more than 1 MiB"),
-    "broken": (b"stack: [a\n", "not YAML"),
-    "bomb": (
-        b"a: &a [x,x,x,x,x,x,x,x,x,x]\n"
-        + b"".join(b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 10)) for i in range(6)),
-        "more than 10000",
-    ),
-    "cycle": (b"a: &a [*a]\n", "contains itself"),
-    "deep": (b"[" * 30 + b"]" * 30, "nested deeper"),
-}
 
 
 @pytest.mark.parametrize("name", FILES)
