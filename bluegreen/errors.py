@@ -37,6 +37,10 @@ class BluegreenError(Exception):
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
+    def details(self) -> dict[str, object]:
+        """What --output json adds to the sentences."""
+        return {}
+
     def lines(self) -> list[str]:
         """The message as a person reads it, one thought a line."""
         parts = [("", self.what), ("where: ", self.where), ("why: ", self.why), ("next: ", self.next)]
@@ -48,7 +52,7 @@ class UsageError(BluegreenError):
 
 
 class StackFileError(UsageError):
-    """One or more mistakes in a stack file; `mistakes` holds each as a `core.stack.Mistake`-like value in file order."""
+    """The stack file cannot be read, or has mistakes."""
 
 
 class Held(BluegreenError):

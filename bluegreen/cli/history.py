@@ -30,7 +30,13 @@ def run(options: Namespace) -> int:
     if not found:
         raise Refused(f"{options.stack} has no deployments in this account and region", next="bluegreen status")
     if as_json(options):
-        say_json({"exit_code": 0, "stack": options.stack, "deployments": [to_plain(one) for one in found]})
+        say_json(
+            {
+                "exit_code": 0,
+                "stack": options.stack,
+                "deployments": [{**to_plain(one), "phases": dict(one.phases)} for one in found],
+            }
+        )
         return 0
     for one in found:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.started_at))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from bluegreen.cli import options as shared
 
@@ -36,7 +37,7 @@ def run(options: Namespace) -> int:
     one = past(options.deployment, events)
     lines = [ev.event_to_plain(event) for event in events if not isinstance(event, ev.Started)]
     if as_json(options):
-        say_json({"exit_code": 0, **to_plain(one), "events": lines})
+        say_json({"exit_code": 0, **to_plain(one), "phases": dict(one.phases), "events": lines})
         return 0
     say(
         f"{one.deployment}: {one.kind} {one.version}: {one.result}\n{one.sentence}\nby {one.who} {one.build_url}".rstrip()
@@ -44,6 +45,17 @@ def run(options: Namespace) -> int:
     for name, seconds in one.phases:
         say(f"  {name:<9} {seconds:7.1f} s")
     for line in lines:
-        rest = ", ".join(f"{key}={value}" for key, value in line.items() if key not in ("kind", "at") and value)
+        rest = ", ".join(f"{key} {_short(value)}" for key, value in line.items() if key not in ("kind", "at") and value)
         say(f"  {line['at'] - one.started_at:7.1f} s  {line['kind']}  {rest}")
     return 0
+
+
+def _short(value: Any) -> str:
+    """A value on one line: names in place of ARNs, and no brackets."""
+    if isinstance(value, list):
+        return " ".join(_short(item) for item in value)
+    text = str(value)
+    if not text.startswith("arn:"):
+        return text
+    parts = text.split(":", 5)[-1].split("/")
+    return parts[1] if parts[0] == "targetgroup" else "/".join(parts[-2:])

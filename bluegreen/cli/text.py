@@ -30,7 +30,7 @@ def say_json(value: Any) -> None:
 def show_error(error: BluegreenError, options: Namespace) -> None:
     if as_json(options):
         fields = {"error": error.what, "where": error.where, "why": error.why, "next": error.next}
-        say_json({"exit_code": error.exit_code, **fields})
+        say_json({"exit_code": error.exit_code, **fields, **error.details()})
         return
     sys.stderr.write(f"bluegreen: {error}\n")
 

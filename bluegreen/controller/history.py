@@ -15,6 +15,12 @@ PHASES: tuple[tuple[str, type[ev.Event]], ...] = (
     ("bake", ev.Promoted),
     ("retire", ev.Finished),
 )
+UNDONE = (*PHASES[:3], ("wait", ev.Failed), ("undo", ev.Finished))
+BACK: tuple[tuple[str, type[ev.Event]], ...] = (
+    ("switch", ev.Shifted),
+    ("record", ev.Promoted),
+    ("clean-up", ev.Finished),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,9 @@ def phases(events: tuple[ev.Event, ...]) -> tuple[tuple[str, float], ...]:
     """Each phase ends with the last event of its kind; what did not happen is left out."""
     found: list[tuple[str, float]] = []
     since = events[0].at if events else 0.0
-    for name, kind in PHASES:
+    start = next((e for e in events if isinstance(e, ev.Started)), None)
+    failed = any(isinstance(e, ev.Failed) for e in events)
+    for name, kind in BACK if start and start.goal.kind != "deploy" else UNDONE if failed else PHASES:
         times = [e.at for e in events if isinstance(e, kind)]
         if times and max(times) >= since:
             found.append((name, round(max(times) - since, 3)))

@@ -72,6 +72,9 @@ class Checker:
             else:
                 message = "a secret never stands in the stack file: write a reference such as ssm:/shop/registry"
             self.wrong(message, "registry", "auth", "password")
+        elif auth and "instance_profile" not in self.found["fleet"]:
+            message = f"missing: the instances need a role that may read {auth['password']}"
+            self.wrong(message, "fleet", "instance_profile")
 
     def rollout(self) -> None:
         steps = self.found.get("rollout", {}).get("steps")

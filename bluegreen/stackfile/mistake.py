@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from bluegreen.errors import StackFileError
 
@@ -49,6 +49,9 @@ class StackFileMistakes(StackFileError):
             head + "\n".join(str(mistake) for mistake in self.mistakes),
             next=f"correct the file, then bluegreen check {self.mistakes[0].file}",
         )
+
+    def details(self) -> dict[str, object]:
+        return {"mistakes": [asdict(mistake) for mistake in self.mistakes]}
 
 
 def error(mistakes: Sequence[Mistake]) -> StackFileMistakes:

@@ -77,6 +77,22 @@ def test_errors_come_as_one_json_object_when_asked() -> None:
     assert done.returncode == found["exit_code"] == 2 and "no such file" in found["error"]
 
 
+def test_mistakes_come_as_json_too(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yml"
+    file.write_text(GOOD.replace("count: 4", "count: 0"), "utf-8")
+    found = json.loads(run("check", str(file), "--output", "json").stdout)
+    (mistake,) = found["mistakes"]
+    assert (mistake["line"], mistake["key"]) == (5, "fleet.count") and "from 1 to 1000" in mistake["message"]
+
+
+def test_the_readmes_stack_file_is_right(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    file = tmp_path / "shop.yml"
+    file.write_text(text, "utf-8")
+    assert text.count("\n") == 10
+    assert main(["check", str(file)]) == 0
+
+
 def test_without_credentials_or_region_it_says_what_to_do() -> None:
     done = run("rollback", "shop")
     assert done.returncode == 2 and "--region" in done.stderr

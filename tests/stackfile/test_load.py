@@ -69,7 +69,7 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(StackFileMistakes) as caught:
         read(tmp_path, GOOD.replace("count: 4", "count: 0").replace("listener: 443", "listener: no"))
-    assert [m.line for m in caught.value.mistakes] == [5, 13]
+    assert [m.line for m in caught.value.mistakes] == [5, 14]
     assert "2 mistakes" in caught.value.what
 
 
