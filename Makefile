@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint e2e clean
+.PHONY: demo test lint e2e docs bench clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,12 @@ lint: $(READY)  ## ruff, mypy --strict, import rules
 
 e2e: $(READY)  ## the tests on real parts: processes, cloud-init, shellcheck
 	$(BIN)/python -m pytest -q -m e2e
+
+docs: $(READY)  ## write the pages that are made from the code
+	$(BIN)/python docs/make.py
+
+bench: $(READY)  ## whole commands, as ratios to a bare interpreter; BENCH=rollback for one
+	$(BIN)/python bench/commands.py $(BENCH)
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
