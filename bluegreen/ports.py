@@ -11,7 +11,7 @@ from typing import Protocol
 
 from bluegreen.core.decision import Wait
 from bluegreen.core.event import Event
-from bluegreen.core.fleet import BindingRef
+from bluegreen.core.fleet import BindingRef, OwnedGroup
 from bluegreen.core.goal import LaunchSpec
 from bluegreen.core.image_ref import PinnedImage
 from bluegreen.core.observation import Binding, Group, Instance
@@ -23,6 +23,9 @@ from bluegreen.core.step import Launch, Step, Terminate, TrafficStep
 class Clock(Protocol):
     def now(self) -> float:
         """Seconds since 1970 UTC."""
+
+    def ticks(self) -> float:
+        """Seconds that only grow, a sleeping machine's included: ages are measured with these."""
 
     def sleep(self, seconds: float) -> None:
         """Sleep, or raise `errors.Interrupted` as soon as the user asked to stop; checks that with 0 seconds too."""
@@ -63,6 +66,9 @@ class Traffic(Protocol):
 
     def groups(self, arns: Sequence[str]) -> dict[str, Group | None]: ...
 
+    def owned(self, stack: str) -> tuple[OwnedGroup, ...]:
+        """Every target group that carries the stack's tag."""
+
     def perform(self, step: TrafficStep) -> str:
         """Do it; the answer is the ARN of the group that a MakeGroup made or found, else ""."""
 
@@ -72,8 +78,9 @@ class Records(Protocol):
 
     def read(self, stack: str) -> Record | None: ...
 
-    def write(self, record: Record, expected_epoch: int) -> None:
-        """Put the record if its epoch still is `expected_epoch` (0: if there is none). Raises Superseded when not."""
+    def write(self, record: Record, epoch: int, op_id: str) -> None:
+        """Put the record if what stands still has this epoch and op id (0, "": if there is none). Raises Superseded
+        when not, and OutcomeUnknown when it may have been written and cannot be read back."""
 
     def append(self, deployment: str, number: int, event: Event) -> None: ...
 

@@ -7,6 +7,7 @@ are tried again here; a write is tried again only when it is certain that nothin
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +61,7 @@ class Aws:
     session: Any = None
     calls: int = 0
     _clients: dict[str, Any] = field(default_factory=dict)
+    _making: Any = field(default_factory=threading.Lock)
 
     def read(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """A call that changes nothing: tried again on throttling and on a lost answer."""
@@ -121,9 +123,10 @@ class Aws:
             raise CloudError(f"{service}:{operation} could not be called: {error}", action=operation) from error
 
     def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            self._clients[service] = self._make(service)
-        return self._clients[service]
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
 
     def _make(self, service: str) -> Any:
         import botocore.session

@@ -1,7 +1,8 @@
 """The ledger in DynamoDB: one table, partition key `stack`, sort key `item`.
 
 Item `record` is the stack's record; items `journal#<epoch>#<number>` are its events. Every change of the record is one
-conditional write on `epoch`, and its own op id tells our success with a lost answer from somebody else's.
+conditional write on the epoch and the op id that were seen; its own op id tells our success with a lost answer from
+somebody else's.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class DynamoRecords:
         answer = self._read("get_item", TableName=self.table, Key=_key(stack, "record"), ConsistentRead=True)
         return _record(stack, answer.get("Item"))
 
-    def write(self, record: Record, expected_epoch: int) -> None:
+    def write(self, record: Record, epoch: int, op_id: str) -> None:
         item = {
             **_key(record.stack, "record"),
             "epoch": {"N": str(record.epoch)},
@@ -63,20 +64,21 @@ class DynamoRecords:
             "body": {"S": json.dumps(to_plain(record), sort_keys=True)},
         }
         try:
-            self.aws.write("dynamodb", "put_item", TableName=self.table, Item=item, **_unchanged(expected_epoch))
+            self.aws.write("dynamodb", "put_item", TableName=self.table, Item=item, **_unchanged(epoch, op_id))
         except OutcomeUnknown:
-            self._settle(record)
+            self._settle(record, epoch, op_id)
         except CloudError as error:
             if error.code != CONDITION_FAILED:
                 raise
-            self._settle(record)
+            self._settle(record, epoch, op_id)
 
-    def _settle(self, record: Record) -> None:
-        """After a refused or unanswered write: ours if our op id stands; else somebody else was first."""
+    def _settle(self, record: Record, epoch: int, op_id: str) -> None:
+        """After a refused or unanswered write: ours if our op id stands, undecided if nothing changed; else somebody
+        else was first."""
         now = self.read(record.stack)
         if now is not None and now.op_id == record.op_id:
             return
-        if now is not None and now.epoch >= record.epoch:
+        if now is not None and (now.epoch, now.op_id) != (epoch, op_id):
             raise Superseded(
                 f"{record.stack} was taken over while this run held it",
                 why=f"Epoch {now.epoch} stands, held by {now.owner or 'nobody'}.",
@@ -171,10 +173,11 @@ def _line(epoch: int, number: int) -> str:
     return f"journal#{epoch:08d}#{number:06d}"
 
 
-def _unchanged(epoch: int) -> dict[str, Any]:
+def _unchanged(epoch: int, op_id: str) -> dict[str, Any]:
     if not epoch:
         return {"ConditionExpression": "attribute_not_exists(epoch)"}
-    return {"ConditionExpression": "epoch = :e", "ExpressionAttributeValues": {":e": {"N": str(epoch)}}}
+    values = {":e": {"N": str(epoch)}, ":o": {"S": op_id}}
+    return {"ConditionExpression": "epoch = :e AND op_id = :o", "ExpressionAttributeValues": values}
 
 
 def _record(stack: str, item: dict[str, Any] | None) -> Record | None:

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from bluegreen.aws.client import Aws
-from bluegreen.core.fleet import BindingRef, Weights, weights_of
+from bluegreen.core.fleet import BindingRef, Colour, OwnedGroup, Weights, weights_of
 from bluegreen.core.goal import GroupSpec
 from bluegreen.core.observation import Binding, Group, Target
 from bluegreen.core.stack import Rule
 from bluegreen.core.stack import Traffic as TrafficSpec
-from bluegreen.core.step import DeleteGroup, Deregister, MakeGroup, PutBack, Register, SetWeights, TrafficStep
-from bluegreen.core.tags import STACK
+from bluegreen.core.step import DeleteGroup, Deregister, MakeGroup, Mark, PutBack, Register, SetWeights, TrafficStep
+from bluegreen.core.tags import BINDING, COLOUR, DEPLOYMENT, LIVE_SINCE, RELEASE, STACK, VERSION
 from bluegreen.errors import CloudError, NotFound, Refused
 from bluegreen.ports import Place
 
+TAGS_OF = 20  # resources in one DescribeTags call
 BATCH = 100  # targets in one RegisterTargets call; AWS publishes no limit, its own controllers use 100 to 200
 
 
@@ -60,9 +61,24 @@ class WeightedTraffic:
                 for ids in _batches(step.instances):
                     targets = [{"Id": i} for i in ids]
                     self.aws.write("elbv2", "deregister_targets", TargetGroupArn=step.group, Targets=targets)
+            case Mark():
+                tags = [{"Key": key, "Value": value} for key, value in step.tags]
+                self.aws.write("elbv2", "add_tags", ResourceArns=list(step.groups), Tags=tags)
             case DeleteGroup():
                 self.aws.write("elbv2", "delete_target_group", TargetGroupArn=step.group)
         return ""
+
+    def owned(self, stack: str) -> tuple[OwnedGroup, ...]:
+        found = self.aws.pages("elbv2", "describe_target_groups", "TargetGroups")
+        start = stack[:12]  # of every name that group_name makes; the tags decide
+        arns = [group["TargetGroupArn"] for group in found if group["TargetGroupName"].startswith(start)]
+        owned = (_owned(item, stack) for batch in _batches(tuple(arns), TAGS_OF) for item in self._tags(batch))
+        return tuple(sorted((group for group in owned if group), key=lambda group: group.arn))
+
+    def _tags(self, arns: tuple[str, ...]) -> list[dict[str, Any]]:
+        answer = self.aws.read("elbv2", "describe_tags", ResourceArns=list(arns))
+        descriptions: list[dict[str, Any]] = answer["TagDescriptions"]
+        return descriptions
 
     def _balancer(self, name: str) -> dict[str, Any]:
         try:
@@ -133,8 +149,7 @@ class WeightedTraffic:
         """The stacks whose tag the groups carry."""
         if not arns:
             return frozenset()
-        found = self.aws.read("elbv2", "describe_tags", ResourceArns=list(arns))["TagDescriptions"]
-        return frozenset(tag["Value"] for item in found for tag in item["Tags"] if tag["Key"] == STACK)
+        return frozenset(tag["Value"] for item in self._tags(arns) for tag in item["Tags"] if tag["Key"] == STACK)
 
     def _write(self, ref: BindingRef, actions: list[dict[str, Any]]) -> None:
         if ref.default:
@@ -157,8 +172,8 @@ class WeightedTraffic:
             arn = self.aws.read("elbv2", "describe_target_groups", Names=[name])["TargetGroups"][0]["TargetGroupArn"]
         except (NotFound, IndexError):
             return None
-        found = self.aws.read("elbv2", "describe_tags", ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
-        if {tag["Key"]: tag["Value"] for tag in found}.get(STACK) != stack:
+        tags = {tag["Key"]: tag["Value"] for item in self._tags((arn,)) for tag in item["Tags"]}
+        if tags.get(STACK) != stack:
             raise CloudError(f"target group {name} exists and does not belong to stack {stack}", where=arn)
         return str(arn)
 
@@ -238,5 +253,20 @@ def _group_arguments(spec: GroupSpec, tags: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _batches(ids: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
+def _owned(item: dict[str, Any], stack: str) -> OwnedGroup | None:
+    tags = {tag["Key"]: tag["Value"] for tag in item["Tags"]}
+    if tags.get(STACK) != stack:
+        return None
+    return OwnedGroup(
+        item["ResourceArn"],
+        tags.get(DEPLOYMENT, ""),
+        Colour(tags.get(COLOUR, Colour.BLUE)),
+        tags.get(RELEASE, ""),
+        tags.get(VERSION, ""),
+        tags.get(BINDING, ""),
+        int(tags.get(LIVE_SINCE, "0")),
+    )
+
+
+def _batches(ids: tuple[str, ...], size: int = BATCH) -> list[tuple[str, ...]]:
+    return [ids[start : start + size] for start in range(0, len(ids), size)]

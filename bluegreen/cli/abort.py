@@ -11,6 +11,7 @@ EXAMPLE = "bluegreen abort shop"
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("stack", metavar="STACK", help="the stack's name")
+    shared.wait_lock(parser)
     shared.aws(parser)
     shared.output(parser)
 
@@ -22,4 +23,6 @@ def run(options: Namespace) -> int:
 
     wired = wire.wire(options, progress.watcher(options))
     wired.clock.listen()
-    return show_outcome(abort(wired.world, options.stack, wire.owner(wired)), options, stack=options.stack)
+    return show_outcome(
+        abort(wired.world, options.stack, wire.owner(wired), options.wait_lock), options, stack=options.stack
+    )

@@ -13,6 +13,7 @@ EXAMPLE = "bluegreen deploy stacks/shop.yml --version 1.4.2"
 def arguments(parser: ArgumentParser) -> None:
     shared.stack_file(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask, even on a terminal")
+    shared.wait_lock(parser)
     shared.aws(parser)
     shared.output(parser)
 

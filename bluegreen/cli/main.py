@@ -25,6 +25,7 @@ COMMANDS = {
     "show": "one deployment: what happened, when, and how long each phase took",
     "resume": "finish a deployment that was interrupted",
     "abort": "undo a deployment that was interrupted",
+    "gc": "end what was left behind: instances and target groups that no record keeps",
     "check": "check a stack file; no AWS call",
     "schema": "print the JSON Schema of the stack file, for editors",
     "sandbox": "an AWS on this machine: up, down, status",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def output(parser: ArgumentParser) -> None:
@@ -22,3 +24,16 @@ def stack_file(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the stack file, for example stacks/demo.yml")
     parser.add_argument("--version", metavar="V", help="the version to use: the value of ${VERSION} in the stack file")
     parser.add_argument("--set", action="append", metavar="K=V", help="the value of ${K} in the stack file; repeatable")
+
+
+def wait_lock(parser: ArgumentParser) -> None:
+    words = "how long to wait for somebody else who holds the stack: 30s, 10m (default: not at all)"
+    parser.add_argument("--wait-lock", metavar="T", type=seconds, default=0.0, help=words)
+
+
+def seconds(text: str) -> float:
+    """Seconds of 30s, 10m or 2h."""
+    number, unit = text[:-1], text[-1:]
+    if not number.isdigit() or unit not in UNITS:
+        raise ArgumentTypeError(f"{text}: expected a duration such as 30s, 10m or 2h")
+    return float(int(number) * UNITS[unit])

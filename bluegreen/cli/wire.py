@@ -21,6 +21,7 @@ from bluegreen.controller.world import World
 from bluegreen.core.record import Owner
 from bluegreen.errors import Refused, UsageError
 from bluegreen.local.clock import SystemClock
+from bluegreen.local.heart import beating
 from bluegreen.ports import Watcher
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def wire(options: Namespace, watcher: Watcher, region: str = "") -> Wired:
     clock = SystemClock()
     aws = Aws(_region(options, region), options.profile, endpoint, clock.sleep)
     records = DynamoRecords(aws, os.environ.get("BLUEGREEN_TABLE") or TABLE)
-    world = World(Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher)
+    world = World(Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher, beating=beating)
     return Wired(world, aws, records, clock)
 
 
@@ -143,6 +144,7 @@ def deploy_job(wired: Wired, options: Namespace, stack: Stack, confirm: Callable
         images=_images(wired, stack),
         render=_render,
         confirm=confirm,
+        wait_s=getattr(options, "wait_lock", 0.0),
     )
 
 

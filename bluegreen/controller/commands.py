@@ -12,16 +12,18 @@ from bluegreen.controller.run import Run
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
 from bluegreen.core.decide.case import VISIBILITY_S
-from bluegreen.core.fleet import Fleet, deployment_id
-from bluegreen.core.goal import Goal
+from bluegreen.core.decide.upkeep import left_behind
+from bluegreen.core.fleet import deployment_id
+from bluegreen.core.goal import Before, Goal
 from bluegreen.core.outcome import Outcome
-from bluegreen.core.progress import Progress, fold
+from bluegreen.core.progress import fold, phase
 from bluegreen.core.record import Owner, Record
 from bluegreen.core.stack import Stack
-from bluegreen.errors import Refused
+from bluegreen.errors import Held, Refused
 from bluegreen.ports import Images
 
 UNDONE = ("undone", "aborted", "refused")
+LOOK_BACK = 20  # epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,17 @@ class Deploy:
     images: Images
     render: Render
     confirm: Callable[[str, str], bool] = lambda release, live: True
+    wait_s: float = 0.0  # for somebody else who holds the stack
+
+
+WATCH_S = 10  # a rollback that took over a run watches the weights for so long: one late write of that run may land
+TAKES = 20  # tries to take a stack whose record changes under us: its holder beats every few seconds
 
 
 def deploy(world: World, job: Deploy) -> Outcome:
     """A new fleet of the stack's release, to the end of its bake. What is live and healthy already is left alone."""
     stack = job.stack
-    record = world.records.read(stack.name)
-    refuse_if_held(world.records, world.clock, record)
+    record = _free(world, world.records.read(stack.name), job.wait_s)
     _refuse_unfinished(record)
     places = find_places(stack, world.traffic, record)
     facts = job.facts(places[0].vpc)
@@ -59,38 +65,38 @@ def deploy(world: World, job: Deploy) -> Outcome:
 
 def rollback(world: World, stack: str, owner: Owner, to: str = "") -> Outcome:
     """Undo the newest deployment, at once: no lease is waited for and EC2 is not called for a finished one."""
-    record = _known(world, stack)
-    unfinished = record.goal is not None and not _moved_on(record)
-    goal = _stop_goal(world, record, "rollback") if unfinished and not to else _swap_goal(world, record, to)
-    if isinstance(goal, Outcome):
-        return goal
-    made = goal
-    hold = Hold.take(world.records, world.clock, record, stack, owner, lambda epoch: _numbered(made, epoch))
-    return _follow(world, hold, owner)
+    for _ in range(TAKES):
+        record = _known(world, stack)
+        goal = rollback_goal(world, record, to)
+        if isinstance(goal, Outcome):
+            return goal
+        try:
+            hold = _take(world, record, owner, goal)
+        except Held:  # it beat, or got on, since we looked; or another rollback was faster
+            world.clock.sleep(0.05)
+            continue
+        return _follow(world, hold, owner)
+    raise Held(f"{stack} changes hands faster than this rollback could take it", next=f"bluegreen status {stack}")
 
 
-def abort(world: World, stack: str, owner: Owner) -> Outcome:
+def abort(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """Undo a deployment whose controller died or was interrupted."""
-    record = _known(world, stack)
-    if record.goal is None:
+    record = _free(world, _known(world, stack), wait_s)
+    if record is None or record.goal is None:
         return Outcome("aborted", f"nothing is under way on {stack}: nothing to abort.")
-    refuse_if_held(world.records, world.clock, record)
     if _moved_on(record) or record.goal.kind != "deploy":
         raise Refused(
             f"{record.goal.deployment} is past the point of no return: its fleet is live",
             next=f"bluegreen resume {stack} to finish it, or bluegreen rollback {stack} to go back",
         )
-    goal = _stop_goal(world, record, "abort")
-    hold = Hold.take(world.records, world.clock, record, stack, owner, lambda epoch: _numbered(goal, epoch))
-    return _follow(world, hold, owner)
+    return _follow(world, _take(world, record, owner, _stop_goal(world, record, "abort")), owner)
 
 
-def resume(world: World, stack: str, owner: Owner) -> Outcome:
+def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """Go on with the goal in force, under a new epoch and in the same journal."""
-    record = _known(world, stack)
-    if record.goal is None:
+    record = _free(world, _known(world, stack), wait_s)
+    if record is None or record.goal is None:
         return Outcome("unchanged", f"nothing is under way on {stack}: nothing to resume.")
-    refuse_if_held(world.records, world.clock, record)
     goal = record.goal
     hold = Hold.take(world.records, world.clock, record, stack, owner, lambda epoch: goal)
     run = Run(world, hold, goal)
@@ -103,6 +109,28 @@ def resume(world: World, stack: str, owner: Owner) -> Outcome:
     return run.follow()
 
 
+def gc(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
+    """End what was left behind: fleets whose tags say they are the stack's, and that its record does not keep."""
+    record = _free(world, _known(world, stack), wait_s)
+    _refuse_unfinished(record)
+    assert record is not None
+    left = left_behind(record, world.traffic.owned(stack), world.fleets.look(stack))
+    if not left:
+        return Outcome("unchanged", f"{stack}: nothing was left behind.")
+    goal = Goal(
+        kind="gc",
+        stack=stack,
+        deployment="",
+        started_at=world.clock.now(),
+        fleet=None,
+        live=record.live,
+        standby=record.standby,
+        before=tuple(Before(ref, None, "") for ref in record.bindings),
+        left=left,
+    )
+    return _follow(world, _take(world, record, owner, goal), owner)
+
+
 def _follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: bytes | None = None) -> Outcome:
     goal = hold.record.goal
     assert goal is not None
@@ -111,8 +139,33 @@ def _follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: b
     return run.follow()
 
 
-def _numbered(goal: Goal, epoch: int) -> Goal:
-    return replace(goal, deployment=deployment_id(goal.stack, epoch))
+def _free(world: World, record: Record | None, wait_s: float) -> Record | None:
+    """The record as it stands once nobody alive holds the stack. Raises Held."""
+    if record is None or record.owner is None:
+        return record
+    refuse_if_held(world.records, world.clock, record, lambda held: _phase(world, held), wait_s, world.watcher.note)
+    return world.records.read(record.stack)
+
+
+def _phase(world: World, record: Record) -> str:
+    assert record.goal is not None
+    return phase(fold(world.records.events(record.goal.deployment)), record.goal.kind)
+
+
+def _take(world: World, record: Record, owner: Owner, goal: Goal) -> Hold:
+    def numbered(epoch: int) -> Goal:
+        return replace(goal, deployment=deployment_id(goal.stack, epoch))
+
+    return Hold.take(world.records, world.clock, record, record.stack, owner, numbered)
+
+
+def rollback_goal(world: World, record: Record, to: str = "") -> Goal | Outcome:
+    """What a rollback of the stack as it stands would follow; an Outcome when there is nothing to do."""
+    unfinished = record.goal is not None and not _moved_on(record)
+    goal = _stop_goal(world, record, "rollback") if unfinished and not to else _swap_goal(world, record, to)
+    if isinstance(goal, Outcome) or record.owner is None:
+        return goal
+    return replace(goal, watch_s=WATCH_S)
 
 
 def _known(world: World, stack: str) -> Record:
@@ -191,9 +244,8 @@ def _no_way_back(record: Record, to: str) -> Refused:
 
 
 def _newest_was_undone(world: World, record: Record) -> Outcome | None:
-    newest = fold(world.records.events(deployment_id(record.stack, record.epoch)))
-    end = newest.last(ev.Finished)
-    if not isinstance(end, ev.Finished) or end.result not in UNDONE:
+    deployment, end = _newest(world, record)
+    if end is None or end.result not in UNDONE:
         return None
     further = (
         f" To go one further back: bluegreen rollback {record.stack} --to {record.standby.deployment}"
@@ -201,8 +253,18 @@ def _newest_was_undone(world: World, record: Record) -> Outcome | None:
         else ""
     )
     serving = record.live.label if record.live else "nothing"
-    deployment = deployment_id(record.stack, record.epoch)
     return Outcome("unchanged", f"{deployment} was undone already; {serving} serves.{further}")
+
+
+def _newest(world: World, record: Record) -> tuple[str, ev.Finished | None]:
+    """The newest operation but gc, and how it ended. An epoch of a resume has no journal of its own."""
+    for epoch in range(record.epoch, max(0, record.epoch - LOOK_BACK), -1):
+        deployment = deployment_id(record.stack, epoch)
+        done = fold(world.records.events(deployment))
+        started, end = done.first(ev.Started), done.last(ev.Finished)
+        if isinstance(started, ev.Started) and started.goal.kind != "gc":
+            return deployment, end if isinstance(end, ev.Finished) else None
+    return "", None
 
 
 def _stop_goal(world: World, record: Record, kind: str) -> Goal:
@@ -211,6 +273,7 @@ def _stop_goal(world: World, record: Record, kind: str) -> Goal:
     assert goal is not None
     if goal.kind != "deploy":
         return replace(goal, started_at=world.clock.now())
+    assert goal.fleet is not None
     done = fold(world.records.events(goal.deployment))
     return Goal(
         kind="abort" if kind == "abort" else "rollback",
@@ -222,12 +285,7 @@ def _stop_goal(world: World, record: Record, kind: str) -> Goal:
         standby=goal.standby,
         before=goal.before,
         groups=goal.groups,
-        undo=_stopped(goal, done),
+        undo=done.named(goal.fleet),
         undo_launched=done.launched,
         undo_until=max((a.at + VISIBILITY_S for a in done.attempts.values() if a.refused is None), default=0.0),
     )
-
-
-def _stopped(goal: Goal, done: Progress) -> Fleet:
-    assert goal.fleet is not None
-    return done.named(goal.fleet)

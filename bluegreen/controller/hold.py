@@ -1,17 +1,24 @@
-"""Holding a stack: the epoch that is ours, the record as we last wrote it, and the beat that shows we are alive."""
+"""Holding a stack: the epoch that is ours, the record as we last wrote it, and the beat that shows we are alive.
+
+Whoever has the highest epoch may change AWS. Before each change `fence` shows by a conditional write that it still is
+ours. A lease only tells others when to stop waiting; it protects nothing.
+"""
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
 from bluegreen.core.goal import Goal
 from bluegreen.core.record import Owner, Record
-from bluegreen.errors import Held, Superseded
+from bluegreen.errors import CloudError, Held, OutcomeUnknown, Superseded
 from bluegreen.ports import Clock, Records
 
 BEAT_S = 5.0
+FRESH_S = 2.0  # a conditional write that is not older lets a change go out
+LATE_S = 9.0  # FRESH_S, and the 7 s after which a call of ours has been given up: a change that ends later was paused
 
 
 def new_id() -> str:
@@ -19,13 +26,18 @@ def new_id() -> str:
 
 
 class Hold:
-    """Made by `take`; from then on every write of the record goes through it, under its epoch."""
+    """Made by `take`; from then on every write of the record goes through it, under its epoch. One thread may follow the
+    goal while another beats."""
 
     def __init__(self, records: Records, clock: Clock, record: Record, ids: Callable[[], str] = new_id) -> None:
         self.records = records
         self.clock = clock
         self.record = record
         self.ids = ids
+        self._lock = threading.RLock()
+        self._lost: Superseded | None = None
+        self._sent = {record.op_id}  # of every write of ours; one that was given up may still land
+        self._acked = (clock.ticks(), clock.now())
 
     @classmethod
     def take(
@@ -50,66 +62,125 @@ class Hold:
             goal=goal(seen.epoch + 1),
         )
         try:
-            records.write(mine, seen.epoch)
+            records.write(mine, seen.epoch, seen.op_id)
         except Superseded as error:
             raise Held(
                 f"somebody else has just taken {stack}", why=error.why, next=f"bluegreen status {stack}"
             ) from error
         return cls(records, clock, mine, ids)
 
+    @property
+    def age_s(self) -> float:
+        """Since our last conditional write was sent, by the clock that says more: one of them may have stood still."""
+        ticks, now = self._acked
+        return max(self.clock.ticks() - ticks, self.clock.now() - now)
+
     def write(self, record: Record) -> None:
         """The record as it shall stand; owner, goal and epoch stay ours. Raises Superseded when we no longer hold it."""
-        mine = replace(
-            record,
-            epoch=self.record.epoch,
-            owner=self.record.owner,
-            goal=self.record.goal,
-            op_id=self.ids(),
-            rvn=self.ids(),
-            beat_at=self.clock.now(),
-        )
-        self.records.write(mine, self.record.epoch)
-        self.record = mine
+        with self._lock:
+            if self._lost:
+                raise self._lost
+            sent = (self.clock.ticks(), self.clock.now())
+            mine = replace(
+                record,
+                epoch=self.record.epoch,
+                owner=self.record.owner,
+                goal=self.record.goal,
+                op_id=self.ids(),
+                rvn=self.ids(),
+                beat_at=sent[1],
+            )
+            self._put(mine)
+            self._acked = sent
 
-    def confirm(self) -> None:
-        """Right before traffic moves: one conditional write, so that a controller that was taken over stops here."""
-        self.write(self.record)
+    def fence(self) -> None:
+        """Before each change of AWS: a conditional write that is at most FRESH_S old."""
+        with self._lock:
+            if self._lost or self.age_s > FRESH_S:
+                self.write(self.record)
 
     def beat(self) -> None:
         """Show that we are alive, when the last write is some seconds old."""
-        if self.clock.now() - self.record.beat_at >= BEAT_S:
-            self.write(self.record)
+        with self._lock:
+            if self.age_s >= BEAT_S:
+                self.write(self.record)
 
     def let_go(self, *, keep_goal: bool) -> None:
         """Nobody holds the stack any more; `keep_goal` leaves the operation in force for `resume` or `abort`."""
-        free = replace(self.record, owner=None, goal=self.record.goal if keep_goal else None, op_id=self.ids())
-        self.records.write(free, self.record.epoch)
-        self.record = free
+        with self._lock:
+            self._put(replace(self.record, owner=None, goal=self.record.goal if keep_goal else None, op_id=self.ids()))
+
+    def _put(self, record: Record) -> None:
+        """Raises Superseded when somebody else has written; a late write of our own is caught up with."""
+        self._sent.add(record.op_id)
+        for _ in range(3):
+            try:
+                self.records.write(record, self.record.epoch, self.record.op_id)
+            except Superseded as error:
+                now = self.records.read(record.stack)
+                if now is None or now.epoch != record.epoch or now.op_id not in self._sent:
+                    self._lost = error
+                    raise
+                self.record = now
+            else:
+                self.record = record
+                return
+        raise OutcomeUnknown(f"the record of {record.stack} could not be written", action="dynamodb:PutItem")
 
 
-def refuse_if_held(records: Records, clock: Clock, record: Record | None) -> None:
-    """Raises Held when somebody follows a goal on this stack and is alive: the record changes while we watch it for one
-    lease. A record that stands still for that long is a dead controller's."""
+class Waiter:
+    """Somebody else's hold, watched from outside. Ages are measured on our own clock, by what we saw change."""
+
+    def __init__(self, records: Records, clock: Clock, record: Record) -> None:
+        self.records = records
+        self.clock = clock
+        self.record = record
+        self.since = clock.ticks()
+
+    def look(self) -> bool:
+        """Whether the holder is alive: True, or False when it let go or its record stood still for a lease."""
+        now = self.records.read(self.record.stack)
+        if now is None or now.owner is None or now.goal is None:
+            return False
+        if now.rvn != self.record.rvn:
+            self.record, self.since = now, self.clock.ticks()
+        return self.clock.ticks() - self.since < self.record.lease_s
+
+
+def refuse_if_held(
+    records: Records,
+    clock: Clock,
+    record: Record | None,
+    phase: Callable[[Record], str],
+    wait_s: float = 0.0,
+    note: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Raises Held when somebody follows a goal on this stack and is still alive after `wait_s` seconds. Alive is whose
+    record changes within a lease; the record of a dead controller stands still, and after a lease we may go on."""
     if record is None or record.owner is None or record.goal is None:
         return
-    until = clock.now() + record.lease_s
-    if clock.now() - record.beat_at > record.lease_s:
-        until = clock.now() + 2 * BEAT_S
-    while clock.now() < until:
-        now = records.read(record.stack)
-        if now is None or now.owner is None:
-            return
-        if now.rvn != record.rvn or (clock.now() - now.beat_at < BEAT_S and now.epoch == record.epoch):
-            raise _held(now, clock)
+    waiter = Waiter(records, clock, record)
+    until = clock.ticks() + wait_s
+    note(f"{record.stack} is held by {record.owner}: watching whether it is alive")
+    changes = record.rvn
+    while waiter.look():
+        alive = waiter.record.rvn != changes or 0 <= clock.now() - waiter.record.beat_at < BEAT_S
+        if alive and clock.ticks() >= until:
+            raise _held(waiter.record, clock, phase)
         clock.sleep(1.0)
 
 
-def _held(record: Record, clock: Clock) -> Held:
+def _held(record: Record, clock: Clock, phase: Callable[[Record], str]) -> Held:
     assert record.goal is not None
     age = clock.now() - record.goal.started_at
+    try:
+        where = phase(record)
+    except CloudError as error:
+        where = f"unknown phase ({error.what})"
     return Held(
-        f"{record.stack} is held: {record.goal.kind} {record.goal.deployment}, for {age:.0f} s",
+        f"{record.stack} is held: {record.goal.kind} {record.goal.deployment}, {where}, for {age:.0f} s",
         where=str(record.owner),
-        why=f"It was alive {clock.now() - record.beat_at:.0f} s ago.",
-        next=f"wait for it (bluegreen status {record.stack}), or stop it: bluegreen rollback {record.stack}",
+        why=f"It was alive {max(0.0, clock.now() - record.beat_at):.0f} s ago.",
+        next=f"wait for it (--wait-lock 10m, or bluegreen status {record.stack}), "
+        f"or stop it: bluegreen rollback {record.stack}",
     )

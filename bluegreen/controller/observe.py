@@ -14,7 +14,7 @@ from bluegreen.errors import NeedsHuman
 
 def parts_of(goal: Goal) -> frozenset[Part]:
     """A plain rollback never looks at EC2: it needs no instance, and EC2 may be what is down."""
-    return ALL_PARTS if goal.kind == "deploy" or goal.undo else ALL_PARTS - {"instances"}
+    return ALL_PARTS if goal.kind in ("deploy", "gc") or goal.undo else ALL_PARTS - {"instances"}
 
 
 def observe(world: World, goal: Goal, done: Progress, seen: Observation, look: Collection[Part]) -> Observation:
@@ -37,5 +37,5 @@ def observe(world: World, goal: Goal, done: Progress, seen: Observation, look: C
 def _groups(goal: Goal, done: Progress, seen: Observation) -> set[str]:
     attached = {arn for binding in seen.bindings for arn in binding.by_group}
     kept = {arn for fleet in seen.record.fleets for arn in fleet.groups}
-    named = {arn for fleet in (goal.fleet, goal.live, goal.undo) if fleet for arn in fleet.groups}
+    named = {arn for fleet in (goal.fleet, goal.live, goal.undo, *goal.left) if fleet for arn in fleet.groups}
     return attached | kept | named | set(done.groups.values())

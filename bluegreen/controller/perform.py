@@ -6,17 +6,20 @@ journal keeps (a refused launch).
 
 from __future__ import annotations
 
-from bluegreen.controller.hold import Hold
+from bluegreen.controller.hold import LATE_S, Hold
 from bluegreen.controller.journal import Journal
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
+from bluegreen.core.fleet import Fleet
 from bluegreen.core.goal import Goal, LaunchSpec
 from bluegreen.core.observation import Part
+from bluegreen.core.record import Record
 from bluegreen.core.step import (
     DeleteGroup,
     Deregister,
     Launch,
     MakeGroup,
+    Mark,
     PutBack,
     Register,
     SetWeights,
@@ -24,7 +27,18 @@ from bluegreen.core.step import (
     Terminate,
     Write,
 )
-from bluegreen.errors import CloudError, NoCapacity, NotFound, NotYet, OutcomeUnknown, Refused, Throttled, Unreachable
+from bluegreen.core.traffic import all_to
+from bluegreen.errors import (
+    CloudError,
+    NoCapacity,
+    NotFound,
+    NotYet,
+    OutcomeUnknown,
+    Refused,
+    Superseded,
+    Throttled,
+    Unreachable,
+)
 
 PASSING = (Throttled, NotFound, NotYet, Unreachable, OutcomeUnknown)  # look again, decide anew
 
@@ -40,8 +54,12 @@ class Performer:
         self.user_data = user_data
 
     def perform(self, step: Step) -> frozenset[Part]:
-        """Do it, and answer which parts of the world it changed."""
+        """Do it, and answer which parts of the world it changed. Raises Superseded when the stack is no longer ours."""
         self.world.watcher.step(step)
+        if isinstance(step, SetWeights):
+            self.journal.write(ev.Shifting(self._now(), step.binding.arn, step.weights))
+        if not isinstance(step, Launch | Write):  # a launch is journaled first, a write is conditional itself
+            self.hold.fence()
         match step:
             case MakeGroup():
                 arn = self.world.traffic.perform(step)
@@ -59,9 +77,10 @@ class Performer:
                 self.world.fleets.terminate(step)
                 return frozenset({"instances", "health"})
             case PutBack():
-                self.hold.confirm()
-                self.world.traffic.perform(step)
+                self._move(step)
                 return frozenset({"traffic", "health"})
+            case Mark():
+                return self._mark(step)
             case Deregister() | DeleteGroup():
                 self.world.traffic.perform(step)
                 return frozenset({"health"})
@@ -74,6 +93,7 @@ class Performer:
             self.journal.write(
                 ev.Launching(self._now(), step.subnet, step.batch, step.attempt, step.instance_type, step.token)
             )
+        self.hold.fence()
         try:
             ids = self.world.fleets.launch(step, spec, user_data)
         except NoCapacity as error:
@@ -95,12 +115,47 @@ class Performer:
         return self.goal.launch, self.user_data
 
     def _set_weights(self, step: SetWeights) -> frozenset[Part]:
-        self.journal.write(ev.Shifting(self._now(), step.binding.arn, step.weights))
-        self.hold.confirm()
-        self.world.traffic.perform(step)
+        self._move(step)
         if step.shift:
             self.journal.write(ev.Shifted(self._now(), step.binding.arn, step.weights))
         return frozenset({"traffic", "health"})
+
+    def _move(self, step: SetWeights | PutBack) -> None:
+        """Traffic moves. When this machine stood still in between, somebody may have taken over meanwhile, and our
+        write have landed on theirs: then what they want is put back, and we end."""
+        try:
+            self.world.traffic.perform(step)
+        finally:
+            if self.hold.age_s > LATE_S:
+                self._after_a_pause(step)
+
+    def _after_a_pause(self, step: SetWeights | PutBack) -> None:
+        try:
+            self.hold.write(self.hold.record)
+        except Superseded:
+            record = self.world.records.read(self.goal.stack)
+            wanted = wanted_now(record) if record else None
+            number = [ref.arn for ref in self.goal.bindings].index(step.binding.arn)
+            if wanted and number < len(wanted.groups):
+                (now,) = self.world.traffic.bindings((step.binding,))
+                why = f"{now.ref.name} back to {wanted.label}: this run was paused, and another took over"
+                mend = SetWeights(step.binding, all_to(now, wanted.groups[number]), why, shift=True)
+                self.world.watcher.step(mend)
+                self.world.traffic.perform(mend)
+            raise
+
+    def _mark(self, step: Mark) -> frozenset[Part]:
+        """Traffic does not hang on it: when it is refused, the journal and the watcher are told, and the run goes on."""
+        error = ""
+        try:
+            self.world.traffic.perform(step)
+        except PASSING:
+            raise
+        except CloudError as refused:
+            error = refused.what
+            self.world.watcher.note(f"a rollback without the ledger would not know which fleet is live: {error}")
+        self.journal.write(ev.Marked(self._now(), step.deployment, error))
+        return frozenset()
 
     def _write(self, step: Write) -> frozenset[Part]:
         before = {fleet.deployment for fleet in self.hold.record.doomed}
@@ -113,3 +168,10 @@ class Performer:
 
     def _now(self) -> float:
         return self.world.clock.now()
+
+
+def wanted_now(record: Record) -> Fleet | None:
+    """Who shall have the traffic by a record that another run wrote: None when that run decides it itself by and by."""
+    if record.goal is None:
+        return record.live
+    return record.goal.fleet if record.goal.kind != "deploy" else None

@@ -36,7 +36,8 @@ class Run:
     def follow(self) -> Outcome:
         """Until the goal is reached or cannot be. Lets go of the stack on every way out."""
         try:
-            outcome = self._loop()
+            with self.world.beating(self.hold.beat):
+                outcome = self._loop()
         except Interrupted as error:
             raise self._interrupted() from error
         except Superseded as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from bluegreen.ports import Clock, Fleets, Records, Traffic, Watcher
@@ -15,3 +17,5 @@ class World:
     clock: Clock
     watcher: Watcher
     poll_s: float = 1.0
+    beating: Callable[[Callable[[], None]], AbstractContextManager[None]] = lambda beat: nullcontext()
+    """Calls a hold's `beat` every second while the context lasts; the loop beats too, but not during a slow call."""

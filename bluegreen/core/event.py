@@ -112,6 +112,15 @@ class Draining:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """The tags of the fleet that becomes live tell so; `error` says why they do not."""
+
+    at: float
+    deployment: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Promoted:
     at: float
 
@@ -147,6 +156,7 @@ Event = (
     | Shifted
     | Failed
     | Draining
+    | Marked
     | Promoted
     | Retired
     | Interrupted

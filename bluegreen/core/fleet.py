@@ -43,6 +43,20 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnedGroup:
+    """A target group as its tags tell: what is known of a fleet when the ledger is not. `binding` and `live_since` are
+    "" and 0 when there is no such tag."""
+
+    arn: str
+    deployment: str
+    colour: Colour
+    release: str
+    version: str
+    binding: str = ""
+    live_since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class BindingRef:
     """Where the weights stand. `arn` is the rule's, or the listener's when `default` (its default action)."""
 

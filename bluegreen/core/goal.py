@@ -11,7 +11,7 @@ from typing import Literal
 from bluegreen.core.fleet import BindingRef, Fleet, Weights
 from bluegreen.core.release import Place
 
-GoalKind = Literal["deploy", "rollback", "abort"]
+GoalKind = Literal["deploy", "rollback", "abort", "gc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ class Goal:
     """For a deploy: `fleet` is to be live, launched by `launch` into `groups`. For a rollback or an abort: `fleet` is to
     be live again (None: the bindings as in `before`), and `undo` is the fleet of the deployment that is stopped. Its
     instances `undo_launched`, and any whose launch was never answered, may appear until `undo_until`.
+    A rollback that took over a run watches the weights for `watch_s` after it set them. For gc, `left` are the
+    fleets to end.
     """
 
     kind: GoalKind
@@ -79,6 +81,8 @@ class Goal:
     undo: Fleet | None = None
     undo_launched: tuple[str, ...] = ()
     undo_until: float = 0.0
+    watch_s: int = 0
+    left: tuple[Fleet, ...] = ()
     reason: str = ""
 
     @property

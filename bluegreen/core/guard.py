@@ -24,6 +24,8 @@ def forbidden(step: Step, seen: Observation) -> str | None:
 
 
 def _weights(step: SetWeights, seen: Observation) -> str | None:
+    if not step.weights:
+        return "the action would be empty"
     if len(step.weights) > MAX_GROUPS or any(not 0 <= weight <= 999 for _, weight in step.weights):
         return f"an action holds at most {MAX_GROUPS} groups with weights 0 to 999"
     now = next((b.by_group for b in seen.bindings if b.ref.arn == step.binding.arn), {})

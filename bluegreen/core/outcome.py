@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Result = Literal[
-    "deployed", "unchanged", "rolled-back", "aborted", "undone", "refused", "held", "superseded", "needs-human"
+    "deployed",
+    "unchanged",
+    "rolled-back",
+    "aborted",
+    "cleaned",
+    "undone",
+    "refused",
+    "held",
+    "superseded",
+    "needs-human",
 ]
 
 EXIT_CODES: dict[Result, int] = {
@@ -14,6 +23,7 @@ EXIT_CODES: dict[Result, int] = {
     "unchanged": 0,
     "rolled-back": 0,
     "aborted": 0,
+    "cleaned": 0,
     "undone": 3,
     "held": 4,
     "refused": 5,

@@ -65,6 +65,22 @@ class Progress:
         return max(times, default=None)
 
 
+def phase(progress: Progress, kind: str) -> str:
+    """Where an operation is, in a word for messages: the phase whose last line the journal does not hold yet."""
+    if progress.failed:
+        return "undoing"
+    if kind != "deploy":
+        return "ending" if progress.last(ev.Shifted) else "switching back"
+    ends: tuple[tuple[type[ev.Event], str], ...] = (
+        (ev.Promoted, "retiring"),
+        (ev.Shifted, "baking"),
+        (ev.Healthy, "switching"),
+        (ev.Registered, "waiting for health"),
+        (ev.Launching, "launching"),
+    )
+    return next((word for event, word in ends if progress.last(event)), "preparing")
+
+
 def fold(events: Iterable[ev.Event]) -> Progress:
     progress = Progress()
     for event in events:

@@ -87,6 +87,16 @@ class DeleteGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Tags that tell, without the ledger, which fleet became live when."""
+
+    deployment: str
+    groups: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """The record as it shall stand, under the epoch that this controller holds. `promote` marks the point of no return."""
 
@@ -95,8 +105,8 @@ class Write:
     promote: Fleet | None = None
 
 
-Step = MakeGroup | SetWeights | PutBack | Launch | Register | Deregister | Terminate | DeleteGroup | Write
-TrafficStep = MakeGroup | SetWeights | PutBack | Register | Deregister | DeleteGroup
+Step = MakeGroup | SetWeights | PutBack | Launch | Register | Deregister | Terminate | DeleteGroup | Mark | Write
+TrafficStep = MakeGroup | SetWeights | PutBack | Register | Deregister | DeleteGroup | Mark
 FleetStep = Launch | Terminate
 
 

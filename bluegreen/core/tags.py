@@ -9,6 +9,8 @@ DEPLOYMENT = "bluegreen:deployment"
 COLOUR = "bluegreen:colour"
 RELEASE = "bluegreen:release"
 VERSION = "bluegreen:version"
+BINDING = "bluegreen:binding"  # of a target group: the ARN of the rule or listener that it was made for
+LIVE_SINCE = "bluegreen:live-since"  # of a target group: the epoch in which its fleet became live, the last time
 
 
 def fleet_tags(stack: str, fleet: Fleet) -> tuple[tuple[str, str], ...]:

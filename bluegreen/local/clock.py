@@ -21,6 +21,10 @@ class SystemClock:
     def now(self) -> float:
         return time.time()
 
+    def ticks(self) -> float:
+        """CLOCK_BOOTTIME counts while the machine sleeps; macOS has no such clock, its monotonic one does that."""
+        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
     def sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             self._stop.clear()

@@ -40,6 +40,9 @@ class Time:
     def now(self) -> float:
         return self.time
 
+    def ticks(self) -> float:
+        return self.time
+
     def sleep(self, seconds: float) -> None:
         if self.interrupt:
             self.interrupt = False
@@ -136,6 +139,9 @@ class Stage:
 
     def resume(self) -> Outcome:
         return commands.resume(self.world, "shop", OWNER)
+
+    def gc(self) -> Outcome:
+        return commands.gc(self.world, "shop", OWNER)
 
     def status(self) -> Status:
         found = status(self.records, self.world.traffic, "shop", self.clock.now())

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bluegreen.core import event as ev
-from bluegreen.core.decision import Decision
-from bluegreen.core.fleet import Fleet
+from bluegreen.core.decision import Act, Decision
+from bluegreen.core.fleet import Fleet, split_deployment
 from bluegreen.core.goal import Before, Goal
 from bluegreen.core.observation import Binding, Observation
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import Progress
+from bluegreen.core.step import Mark
+from bluegreen.core.tags import LIVE_SINCE
 
 VISIBILITY_S = 120  # how long a launch that AWS acknowledged may stay unseen (EC2 eventual consistency)
 
@@ -42,6 +44,14 @@ class Case:
         """Each binding as it was and as it is seen now."""
         now = {binding.ref.arn: binding for binding in self.seen.bindings}
         return tuple((before, now[before.binding.arn]) for before in self.goal.before if before.binding.arn in now)
+
+    def mark(self, fleet: Fleet) -> Decision | None:
+        """The step that tags `fleet` as live from this epoch on, unless the journal has it."""
+        told = any(isinstance(e, ev.Marked) and e.deployment == fleet.deployment for e in self.done.events)
+        if told or not fleet.ours:
+            return None
+        since = str(split_deployment(self.goal.deployment)[1])
+        return Act((Mark(fleet.deployment, fleet.groups, ((LIVE_SINCE, since),), f"tag {fleet.label} as live"),))
 
     def unseen(self, deployment: str) -> tuple[str, ...]:
         """Launched instances of `deployment` that no look has shown yet, and may still show."""

@@ -15,7 +15,7 @@ from bluegreen.core.goal import Before
 from bluegreen.core.observation import Binding, Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import MakeGroup, PutBack, SetWeights, Step, Write
-from bluegreen.core.tags import fleet_tags
+from bluegreen.core.tags import BINDING, fleet_tags
 from bluegreen.core.traffic import all_to, attach, words
 
 
@@ -69,7 +69,8 @@ def make_groups(case: Case) -> Decision | None:
         return None
     specs = [(i, spec) for i, spec in enumerate(case.goal.groups) if i not in case.done.groups]
     tags = fleet_tags(case.goal.stack, case.fleet)
-    steps = tuple(MakeGroup(spec, i, tags, f"make target group {spec.name}") for i, spec in specs)
+    arns = [before.binding.arn for before in case.goal.before]
+    steps = tuple(MakeGroup(s, i, (*tags, (BINDING, arns[i])), f"make target group {s.name}") for i, s in specs)
     return Act(steps) if steps else None
 
 
@@ -137,6 +138,11 @@ def bake(case: Case) -> Decision | None:
     if case.seen.at >= until:
         return None
     return Wait(until, f"baking, {new}/{case.fleet.count} healthy", frozenset({"health", "traffic", "record"}))
+
+
+def mark(case: Case) -> Decision | None:
+    """The target groups do not tell yet that this fleet goes live: tag them, for a rollback without the ledger."""
+    return None if case.promoted else case.mark(case.fleet)
 
 
 def promote(case: Case) -> Decision | None:
@@ -211,6 +217,7 @@ RULES: tuple[Rule, ...] = (
     wait_healthy,
     shift,
     bake,
+    mark,
     promote,
     retire_older,
     deployed,

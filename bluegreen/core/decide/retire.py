@@ -35,7 +35,7 @@ def _leave_action(case: Case, fleet: Fleet) -> tuple[Step, ...]:
 def _leave(binding: Binding, fleet: Fleet, before: Before | None) -> Step:
     rest = without(binding, fleet.groups)
     why = f"take {fleet.label} out of the action"
-    if not rest and before is not None:
+    if not rest and before is not None and before.action:
         return PutBack(binding.ref, before.action, why)
     return SetWeights(binding.ref, rest, why)
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bluegreen.core import event as ev
 from bluegreen.core.decide.case import Case, Rule, superseded
 from bluegreen.core.decide.retire import retire
-from bluegreen.core.decision import Act, Decision, Finish
+from bluegreen.core.decision import Act, Decision, Finish, Wait
 from bluegreen.core.fleet import Fleet, Weights, weights_of
+from bluegreen.core.observation import Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import PutBack, SetWeights, Step, Write
 from bluegreen.core.traffic import all_to
+
+WATCHED: frozenset[Part] = frozenset({"record", "traffic"})
 
 
 def decide(case: Case) -> Decision:
@@ -81,6 +85,21 @@ def swap(case: Case) -> Decision | None:
     return Act((Write(wanted, "write down which fleet is live", promote=goal.fleet),))
 
 
+def mark(case: Case) -> Decision | None:
+    """The target groups do not tell yet which fleet is live again: tag them, for a rollback without the ledger."""
+    fleet = case.goal.fleet
+    return None if fleet is None or case.goal.undo else case.mark(fleet)
+
+
+def watch(case: Case) -> Decision | None:
+    """The run that was taken over may have one late write in flight: watch, and set the weights again if it lands."""
+    since = max((e.at for e in (case.done.last(ev.Shifted), case.done.first(ev.Started)) if e), default=case.seen.at)
+    until = since + case.goal.watch_s
+    if not case.goal.watch_s or case.seen.at >= until:
+        return None
+    return Wait(until, "traffic is back; watching for a late write of the run that was taken over", WATCHED)
+
+
 def clean_up(case: Case) -> Decision | None:
     """The fleet of the deployment that was stopped is left: out of the action, drained, terminated, groups deleted."""
     fleet = case.goal.undo
@@ -115,7 +134,7 @@ def back(case: Case) -> Decision | None:
     return Finish(Outcome("rolled-back", f"{serving}{stands}.", next=f"bluegreen status {goal.stack}"))
 
 
-RULES: tuple[Rule, ...] = (higher_epoch, binding_gone, not_able, traffic_back, swap, clean_up, back)
+RULES: tuple[Rule, ...] = (higher_epoch, binding_gone, not_able, traffic_back, swap, mark, watch, clean_up, back)
 
 
 def _steps_back(case: Case) -> tuple[Step, ...]:

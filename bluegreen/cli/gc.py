@@ -1,0 +1,27 @@
+"""bluegreen gc: end what was left behind: instances and target groups of deployments that no record keeps."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from bluegreen.cli import options as shared
+
+EXAMPLE = "bluegreen gc shop"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("stack", metavar="STACK", help="the stack's name")
+    shared.wait_lock(parser)
+    shared.aws(parser)
+    shared.output(parser)
+
+
+def run(options: Namespace) -> int:
+    from bluegreen.cli import progress, wire
+    from bluegreen.cli.text import show_outcome
+    from bluegreen.controller.commands import gc
+
+    wired = wire.wire(options, progress.watcher(options))
+    wired.clock.listen()
+    outcome = gc(wired.world, options.stack, wire.owner(wired), options.wait_lock)
+    return show_outcome(outcome, options, stack=options.stack)

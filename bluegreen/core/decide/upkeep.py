@@ -1,0 +1,69 @@
+"""gc as an ordered list of rules: what is tagged as ours and belongs to no fleet that is kept is ended, in the safe order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bluegreen.core import event as ev
+from bluegreen.core.decide.case import Case, Rule, superseded
+from bluegreen.core.decide.deploy import retire_older
+from bluegreen.core.decision import Act, Decision, Finish
+from bluegreen.core.fleet import Colour, Fleet, OwnedGroup
+from bluegreen.core.observation import Instance
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.record import Record
+from bluegreen.core.step import Write
+
+
+def decide(case: Case) -> Decision:
+    for rule in RULES:
+        decision = rule(case)
+        if decision is not None:
+            return decision
+    raise AssertionError("the last rule always decides")
+
+
+def higher_epoch(case: Case) -> Decision | None:
+    """A higher epoch stands: stop, change nothing more, exit 6."""
+    return Finish(superseded(case)) if case.seen.record.epoch > case.seen.epoch else None
+
+
+def adopt(case: Case) -> Decision | None:
+    """A fleet that was left behind is not in the record: write it down as doomed."""
+    known = {fleet.deployment for fleet in case.seen.record.fleets}
+    ended = {e.deployment for e in case.done.events if isinstance(e, ev.Retired)}
+    left = tuple(fleet for fleet in case.goal.left if fleet.deployment not in known | ended)
+    if not left:
+        return None
+    record = replace(case.seen.record, doomed=case.seen.record.doomed + left)
+    return Act((Write(record, f"write down what was left behind: {', '.join(f.label for f in left)}"),))
+
+
+def cleaned(case: Case) -> Decision | None:
+    """Nothing doomed is left. Exit 0."""
+    names = ", ".join(fleet.label for fleet in case.goal.left)
+    return Finish(Outcome("cleaned", f"{case.goal.stack}: {names} ended; nothing else was left behind."))
+
+
+RULES: tuple[Rule, ...] = (higher_epoch, adopt, retire_older, cleaned)
+
+
+def left_behind(record: Record, groups: Iterable[OwnedGroup], instances: Iterable[Instance]) -> tuple[Fleet, ...]:
+    """Fleets that the tags tell of and the record does not keep: target groups, or instances that are not gone. What the
+    record counts as doomed already comes first."""
+    kept = {fleet.deployment for fleet in (record.live, record.standby) if fleet}
+    found = {fleet.deployment: fleet for fleet in record.doomed}
+    for group in groups:
+        if group.deployment in kept:
+            continue
+        fleet = found.get(group.deployment) or Fleet(
+            group.deployment, group.colour, group.release, group.version, 0, ()
+        )
+        if group.arn not in fleet.groups:
+            fleet = replace(fleet, groups=(*fleet.groups, group.arn))
+        found[group.deployment] = fleet
+    for instance in instances:
+        if not instance.gone and instance.deployment not in kept | found.keys():
+            found[instance.deployment] = Fleet(instance.deployment, Colour.BLUE, "", "", 0, ())
+    return tuple(found[name] for name in sorted(found))
