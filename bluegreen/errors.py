@@ -14,6 +14,7 @@ BluegreenError (1)            unexpected: a bug; state is safe
     ├── NotFound              the thing does not exist, or cannot be seen yet
     ├── Unreachable           no connection was made: nothing happened
     ├── OutcomeUnknown        the request may or may not have taken effect
+    ├── LineTaken             the journal has another line of this number: read it again
     └── NoCapacity            EC2 has no room for this instance type in this zone; another may do
 
 An undone deployment (3) is not an error but an outcome: see core/outcome.py.
@@ -109,4 +110,8 @@ class NoCapacity(CloudError):
 
 
 class NotYet(CloudError):
+    pass
+
+
+class LineTaken(CloudError):
     pass

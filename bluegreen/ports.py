@@ -82,7 +82,8 @@ class Records(Protocol):
         """Put the record if what stands still has this epoch and op id (0, "": if there is none). Raises Superseded
         when not, and OutcomeUnknown when it may have been written and cannot be read back."""
 
-    def append(self, deployment: str, number: int, event: Event) -> None: ...
+    def append(self, deployment: str, number: int, event: Event) -> None:
+        """Line `number`, from 0. The same line twice is one; raises LineTaken when another stands there."""
 
     def events(self, deployment: str) -> tuple[Event, ...]: ...
 

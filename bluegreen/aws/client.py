@@ -59,6 +59,7 @@ class Aws:
     endpoint: str | None = None
     sleep: Callable[[float], None] = lambda seconds: None
     session: Any = None
+    attempts: int = ATTEMPTS
     calls: int = 0
     _clients: dict[str, Any] = field(default_factory=dict)
     _making: Any = field(default_factory=threading.Lock)
@@ -89,7 +90,7 @@ class Aws:
         import tenacity
 
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            stop=tenacity.stop_after_attempt(self.attempts),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=3),
             retry=tenacity.retry_if_exception_type(again),
             sleep=self.sleep,

@@ -15,7 +15,7 @@ from bluegreen.core.event import Event, event_from_plain, event_to_plain
 from bluegreen.core.fleet import split_deployment
 from bluegreen.core.plain import from_plain, to_plain
 from bluegreen.core.record import SCHEMA, Record
-from bluegreen.errors import CloudError, NeedsHuman, NotFound, OutcomeUnknown, Superseded
+from bluegreen.errors import CloudError, LineTaken, NeedsHuman, NotFound, OutcomeUnknown, Superseded
 
 TABLE = "bluegreen"
 CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -100,9 +100,18 @@ class DynamoRecords:
                 ExpressionAttributeNames={"#i": "item"},
                 ExpressionAttributeValues={":b": {"S": body}},
             )
+        except OutcomeUnknown:
+            found = self._read(
+                "get_item", TableName=self.table, Key=_key(stack, _line(epoch, number)), ConsistentRead=True
+            )
+            stands = found.get("Item", {}).get("body", {}).get("S")
+            if stands is None:
+                raise
+            if stands != body:
+                raise LineTaken(f"line {number} of {deployment} is written already") from None
         except CloudError as error:
             if error.code == CONDITION_FAILED:
-                raise Superseded(f"somebody else writes the journal of {deployment}") from error
+                raise LineTaken(f"line {number} of {deployment} is written already") from error
             raise
 
     def events(self, deployment: str) -> tuple[Event, ...]:

@@ -148,7 +148,7 @@ def _acts(demo: Demo, load: Load) -> None:
 
 
 def _options(demo: Demo, **more: Any) -> Namespace:
-    base = {"region": None, "profile": None, "endpoint_url": demo.sandbox.endpoint, "sandbox": False}
+    base = {"region": None, "profile": None, "endpoint_url": demo.sandbox.endpoint, "sandbox": False, "wait_lock": 0.0}
     return Namespace(**{**base, "log_file": demo.options.log_file, "output": demo.options.output, **more})
 
 
@@ -177,7 +177,6 @@ def _deploy(demo: Demo, version: str) -> Outcome:
         stack = wire.load_stack(options)
     with _wired(options, stack.region) as wired:
         job = wire.deploy_job(wired, options, stack, lambda release, live: True)
-        wire.ensure_table(wired, wired.world.watcher.note)
         outcome = deploy(wired.world, job)
         newest = wired.records.deployments(stack.name, 1)
         demo.phases[f"deploy {version}"] = dict(phases(newest[0][1])) if newest else {}

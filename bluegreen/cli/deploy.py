@@ -27,8 +27,8 @@ def run(options: Namespace) -> int:
     watcher = progress.watcher(options)
     wired = wire.wire(options, watcher, stack.region)
     wired.clock.listen()
+    wire.reconcile(wired, stack.name)
     job = wire.deploy_job(wired, options, stack, lambda release, live: _confirm(options, stack.name, release, live))
-    wire.ensure_table(wired, watcher.note)
     return show_outcome(deploy(wired.world, job), options, stack=stack.name)
 
 

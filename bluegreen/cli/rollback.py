@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from bluegreen.cli import options as shared
+
+if TYPE_CHECKING:
+    from bluegreen.core.record import Record
+    from bluegreen.ports import Watcher
 
 EXAMPLE = "bluegreen rollback shop"
 
@@ -23,14 +29,22 @@ def run(options: Namespace) -> int:
     gc.disable()  # a rollback is over before garbage matters, and a collection costs it up to 50 ms
     from bluegreen.cli import progress, wire
     from bluegreen.cli.text import show_outcome
-    from bluegreen.controller.commands import rollback
+    from bluegreen.controller.degraded import rollback_anyway
+    from bluegreen.errors import CloudError
 
     watcher = progress.watcher(options)
     wired = wire.wire(options, watcher)
     wired.clock.listen()
-    if sys.stderr.isatty() and (record := wired.records.read(options.stack)) and record.live:
+    wired.aws.attempts = 2  # the loop tries again; a ledger that does not answer shall be found out soon
+    if sys.stderr.isatty():
+        with contextlib.suppress(CloudError):  # the rollback itself meets it in a moment, and knows what to do
+            _show(watcher, wired.records.read(options.stack))
+    outcome = rollback_anyway(wired.world, options.stack, wire.local_owner(), wired.book, options.to)
+    return show_outcome(outcome, options, stack=options.stack)
+
+
+def _show(watcher: Watcher, record: Record | None) -> None:
+    """Which release serves now, and which will."""
+    if record and record.live:
         back = record.standby.label if record.standby else "nothing"
         watcher.note(f"now live: {record.live.label}; standby: {back}")
-    return show_outcome(
-        rollback(wired.world, options.stack, wire.local_owner(), options.to), options, stack=options.stack
-    )

@@ -20,6 +20,7 @@ from bluegreen.aws.weighted import WeightedTraffic
 from bluegreen.controller.world import World
 from bluegreen.core.record import Owner
 from bluegreen.errors import Refused, UsageError
+from bluegreen.local.book import LocalBook
 from bluegreen.local.clock import SystemClock
 from bluegreen.local.heart import beating
 from bluegreen.ports import Watcher
@@ -41,6 +42,7 @@ class Wired:
     aws: Aws
     records: DynamoRecords
     clock: SystemClock
+    book: LocalBook
 
 
 def wire(options: Namespace, watcher: Watcher, region: str = "") -> Wired:
@@ -52,7 +54,7 @@ def wire(options: Namespace, watcher: Watcher, region: str = "") -> Wired:
     aws = Aws(_region(options, region), options.profile, endpoint, clock.sleep)
     records = DynamoRecords(aws, os.environ.get("BLUEGREEN_TABLE") or TABLE)
     world = World(Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher, beating=beating)
-    return Wired(world, aws, records, clock)
+    return Wired(world, aws, records, clock, LocalBook(f"{aws.region}-{records.table}"))
 
 
 def _region(options: Namespace, region: str) -> str:
@@ -97,6 +99,14 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def reconcile(wired: Wired, stack: str) -> None:
+    """What this machine did without the ledger is written down before anything else is done."""
+    if wired.book.read(stack):
+        from bluegreen.controller import degraded
+
+        degraded.reconcile(wired.world, stack, local_owner(), wired.book)
 
 
 def load_stack(options: Namespace, *, placeholders: bool = False) -> Stack:
@@ -144,7 +154,8 @@ def deploy_job(wired: Wired, options: Namespace, stack: Stack, confirm: Callable
         images=_images(wired, stack),
         render=_render,
         confirm=confirm,
-        wait_s=getattr(options, "wait_lock", 0.0),
+        wait_s=options.wait_lock,
+        prepare=lambda: ensure_table(wired, wired.world.watcher.note),
     )
 
 

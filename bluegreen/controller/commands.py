@@ -16,10 +16,10 @@ from bluegreen.core.decide.upkeep import left_behind
 from bluegreen.core.fleet import deployment_id
 from bluegreen.core.goal import Before, Goal
 from bluegreen.core.outcome import Outcome
-from bluegreen.core.progress import fold, phase
+from bluegreen.core.progress import Progress, fold, phase
 from bluegreen.core.record import Owner, Record
 from bluegreen.core.stack import Stack
-from bluegreen.errors import Held, Refused
+from bluegreen.errors import Held, NotFound, Refused
 from bluegreen.ports import Images
 
 UNDONE = ("undone", "aborted", "refused")
@@ -38,6 +38,7 @@ class Deploy:
     render: Render
     confirm: Callable[[str, str], bool] = lambda release, live: True
     wait_s: float = 0.0  # for somebody else who holds the stack
+    prepare: Callable[[], None] = lambda: None  # right before the first write: makes the ledger's table if need be
 
 
 WATCH_S = 10  # a rollback that took over a run watches the weights for so long: one late write of that run may land
@@ -47,7 +48,7 @@ TAKES = 20  # tries to take a stack whose record changes under us: its holder be
 def deploy(world: World, job: Deploy) -> Outcome:
     """A new fleet of the stack's release, to the end of its bake. What is live and healthy already is left alone."""
     stack = job.stack
-    record = _free(world, world.records.read(stack.name), job.wait_s)
+    record = _free(world, _read(world, stack.name), job.wait_s)
     _refuse_unfinished(record)
     places = find_places(stack, world.traffic, record)
     facts = job.facts(places[0].vpc)
@@ -59,6 +60,7 @@ def deploy(world: World, job: Deploy) -> Outcome:
     if not job.confirm(release.id, live):
         return Outcome("refused", "Not confirmed: nothing was changed.")
     goal = deploy_goal(stack, release, facts, places, record, world.clock.now())
+    job.prepare()
     hold = Hold.take(world.records, world.clock, record, stack.name, job.owner, goal)
     return _follow(world, hold, job.owner, rendered.text, rendered.user_data)
 
@@ -165,7 +167,15 @@ def rollback_goal(world: World, record: Record, to: str = "") -> Goal | Outcome:
     goal = _stop_goal(world, record, "rollback") if unfinished and not to else _swap_goal(world, record, to)
     if isinstance(goal, Outcome) or record.owner is None:
         return goal
-    return replace(goal, watch_s=WATCH_S)
+    return replace(goal, watch_s=WATCH_S)  # whoever followed that goal may have one write under way
+
+
+def _read(world: World, stack: str) -> Record | None:
+    """None without a table too: the first deployment of a region makes it."""
+    try:
+        return world.records.read(stack)
+    except NotFound:
+        return None
 
 
 def _known(world: World, stack: str) -> Record:
@@ -213,7 +223,8 @@ def _swap_goal(world: World, record: Record, to: str) -> Goal | Outcome:
         raise Refused(
             f"{record.stack} has no live fleet: nothing was ever promoted", next=f"bluegreen status {record.stack}"
         )
-    if not to and (undone := _newest_was_undone(world, record)):
+    newest, done = _newest(world, record)
+    if not to and (undone := _was_undone(record, newest, done)):
         return undone
     if to == live.deployment:
         target, other = live, standby
@@ -230,6 +241,7 @@ def _swap_goal(world: World, record: Record, to: str) -> Goal | Outcome:
         live=live,
         standby=other,
         before=before_now(record.bindings, live, standby),
+        watch_s=WATCH_S if done.late_until(WATCH_S) > world.clock.now() else 0,
     )
 
 
@@ -243,9 +255,9 @@ def _no_way_back(record: Record, to: str) -> Refused:
     )
 
 
-def _newest_was_undone(world: World, record: Record) -> Outcome | None:
-    deployment, end = _newest(world, record)
-    if end is None or end.result not in UNDONE:
+def _was_undone(record: Record, deployment: str, done: Progress) -> Outcome | None:
+    end = done.last(ev.Finished)
+    if not isinstance(end, ev.Finished) or end.result not in UNDONE:
         return None
     further = (
         f" To go one further back: bluegreen rollback {record.stack} --to {record.standby.deployment}"
@@ -256,15 +268,15 @@ def _newest_was_undone(world: World, record: Record) -> Outcome | None:
     return Outcome("unchanged", f"{deployment} was undone already; {serving} serves.{further}")
 
 
-def _newest(world: World, record: Record) -> tuple[str, ev.Finished | None]:
-    """The newest operation but gc, and how it ended. An epoch of a resume has no journal of its own."""
+def _newest(world: World, record: Record) -> tuple[str, Progress]:
+    """The newest operation but gc. An epoch of a resume has no journal of its own."""
     for epoch in range(record.epoch, max(0, record.epoch - LOOK_BACK), -1):
         deployment = deployment_id(record.stack, epoch)
         done = fold(world.records.events(deployment))
-        started, end = done.first(ev.Started), done.last(ev.Finished)
+        started = done.first(ev.Started)
         if isinstance(started, ev.Started) and started.goal.kind != "gc":
-            return deployment, end if isinstance(end, ev.Finished) else None
-    return "", None
+            return deployment, done
+    return "", Progress()
 
 
 def _stop_goal(world: World, record: Record, kind: str) -> Goal:
@@ -275,6 +287,7 @@ def _stop_goal(world: World, record: Record, kind: str) -> Goal:
         return replace(goal, started_at=world.clock.now())
     assert goal.fleet is not None
     done = fold(world.records.events(goal.deployment))
+    unseen = [world.clock.now() + VISIBILITY_S] if record.owner and not done.attempts else []
     return Goal(
         kind="abort" if kind == "abort" else "rollback",
         stack=record.stack,
@@ -287,5 +300,6 @@ def _stop_goal(world: World, record: Record, kind: str) -> Goal:
         groups=goal.groups,
         undo=done.named(goal.fleet),
         undo_launched=done.launched,
-        undo_until=max((a.at + VISIBILITY_S for a in done.attempts.values() if a.refused is None), default=0.0),
+        undo_until=max([a.at + VISIBILITY_S for a in done.attempts.values() if a.may_have_run] + unseen, default=0.0),
+        watch_s=WATCH_S if record.owner or done.late_until(WATCH_S) > world.clock.now() else 0,
     )

@@ -37,6 +37,7 @@ class Hold:
         self._lock = threading.RLock()
         self._lost: Superseded | None = None
         self._sent = {record.op_id}  # of every write of ours; one that was given up may still land
+        self._unsettled = False  # the last one had no answer
         self._acked = (clock.ticks(), clock.now())
 
     @classmethod
@@ -78,54 +79,58 @@ class Hold:
     def write(self, record: Record) -> None:
         """The record as it shall stand; owner, goal and epoch stay ours. Raises Superseded when we no longer hold it."""
         with self._lock:
-            if self._lost:
-                raise self._lost
-            sent = (self.clock.ticks(), self.clock.now())
-            mine = replace(
-                record,
-                epoch=self.record.epoch,
-                owner=self.record.owner,
-                goal=self.record.goal,
-                op_id=self.ids(),
-                rvn=self.ids(),
-                beat_at=sent[1],
-            )
-            self._put(mine)
-            self._acked = sent
+            self._put(lambda mine: replace(record, epoch=mine.epoch, owner=mine.owner, goal=mine.goal))
 
-    def fence(self) -> None:
-        """Before each change of AWS: a conditional write that is at most FRESH_S old."""
+    def aim(self, goal: Goal) -> None:
+        """Another goal, under the same epoch."""
         with self._lock:
-            if self._lost or self.age_s > FRESH_S:
-                self.write(self.record)
+            self._put(lambda mine: replace(mine, goal=goal))
+
+    def fence(self, fresh_s: float = FRESH_S) -> None:
+        """Before each change of AWS: a conditional write that is at most `fresh_s` old. Raises Superseded."""
+        with self._lock:
+            if self._lost or self._unsettled or self.age_s > fresh_s or not fresh_s:
+                self._put(lambda mine: mine)
+
+    def settle(self) -> None:
+        """After a write of the record without an answer: either it is found to stand, or it cannot land any more."""
+        with self._lock:
+            if self._unsettled:
+                self._put(lambda mine: mine)
 
     def beat(self) -> None:
         """Show that we are alive, when the last write is some seconds old."""
         with self._lock:
             if self.age_s >= BEAT_S:
-                self.write(self.record)
+                self._put(lambda mine: mine)
 
     def let_go(self, *, keep_goal: bool) -> None:
         """Nobody holds the stack any more; `keep_goal` leaves the operation in force for `resume` or `abort`."""
         with self._lock:
-            self._put(replace(self.record, owner=None, goal=self.record.goal if keep_goal else None, op_id=self.ids()))
+            self._put(lambda mine: replace(mine, owner=None, goal=mine.goal if keep_goal else None))
 
-    def _put(self, record: Record) -> None:
-        """Raises Superseded when somebody else has written; a late write of our own is caught up with."""
-        self._sent.add(record.op_id)
+    def _put(self, change: Callable[[Record], Record]) -> None:
+        """The record, changed. When a late write of our own is met, the change is made anew on what that one left.
+        Raises Superseded when somebody else has written."""
+        if self._lost:
+            raise self._lost
         for _ in range(3):
+            sent = (self.clock.ticks(), self.clock.now())
+            mine = replace(change(self.record), op_id=self.ids(), rvn=self.ids(), beat_at=sent[1])
+            self._sent.add(mine.op_id)
+            self._unsettled = True
             try:
-                self.records.write(record, self.record.epoch, self.record.op_id)
+                self.records.write(mine, self.record.epoch, self.record.op_id)
             except Superseded as error:
-                now = self.records.read(record.stack)
-                if now is None or now.epoch != record.epoch or now.op_id not in self._sent:
+                now = self.records.read(mine.stack)
+                if now is None or now.epoch != mine.epoch or now.op_id not in self._sent:
                     self._lost = error
                     raise
                 self.record = now
             else:
-                self.record = record
+                self.record, self._acked, self._unsettled = mine, sent, False
                 return
-        raise OutcomeUnknown(f"the record of {record.stack} could not be written", action="dynamodb:PutItem")
+        raise OutcomeUnknown(f"the record of {self.record.stack} could not be written", action="dynamodb:PutItem")
 
 
 class Waiter:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from bluegreen.controller.hold import Hold
 from bluegreen.core.event import Event
 from bluegreen.core.progress import Progress, after, fold
+from bluegreen.errors import LineTaken
 from bluegreen.ports import Records, Watcher
+
+TRIES = 5
 
 
 class Journal:
     """`progress` is always the fold of what stands in the ledger."""
 
-    def __init__(self, records: Records, watcher: Watcher, deployment: str) -> None:
+    def __init__(self, records: Records, watcher: Watcher, deployment: str, hold: Hold) -> None:
         self.records = records
         self.watcher = watcher
         self.deployment = deployment
+        self.hold = hold
         self.progress: Progress = fold(records.events(deployment))
 
     def write(self, event: Event) -> None:
-        """In the ledger first, then in the fold: what was not written has not happened."""
-        self.records.append(self.deployment, len(self.progress.events), event)
-        self.progress = after(self.progress, event)
-        self.watcher.event(event)
+        """In the ledger first, then in the fold: what was not written has not happened. A line that stands where ours
+        should go is an earlier one of ours that was not answered, or the last one of a run that we took over: when the
+        stack is still ours, it is read and ours goes after it. Raises Superseded when it is not."""
+        for _ in range(TRIES):
+            try:
+                self.records.append(self.deployment, len(self.progress.events), event)
+            except LineTaken:
+                self.hold.fence(0.0)
+                self.progress = fold(self.records.events(self.deployment))
+            else:
+                self.progress = after(self.progress, event)
+                self.watcher.event(event)
+                return
+        raise LineTaken(f"somebody else keeps writing the journal of {self.deployment}")

@@ -10,7 +10,6 @@ from bluegreen.controller.hold import LATE_S, Hold
 from bluegreen.controller.journal import Journal
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
-from bluegreen.core.fleet import Fleet
 from bluegreen.core.goal import Goal, LaunchSpec
 from bluegreen.core.observation import Part
 from bluegreen.core.record import Record
@@ -30,6 +29,7 @@ from bluegreen.core.step import (
 from bluegreen.core.traffic import all_to
 from bluegreen.errors import (
     CloudError,
+    LineTaken,
     NoCapacity,
     NotFound,
     NotYet,
@@ -40,7 +40,7 @@ from bluegreen.errors import (
     Unreachable,
 )
 
-PASSING = (Throttled, NotFound, NotYet, Unreachable, OutcomeUnknown)  # look again, decide anew
+PASSING = (Throttled, NotFound, NotYet, Unreachable, OutcomeUnknown, LineTaken)  # look again, decide anew
 
 
 class Performer:
@@ -58,7 +58,9 @@ class Performer:
         self.world.watcher.step(step)
         if isinstance(step, SetWeights):
             self.journal.write(ev.Shifting(self._now(), step.binding.arn, step.weights))
-        if not isinstance(step, Launch | Write):  # a launch is journaled first, a write is conditional itself
+        if isinstance(step, SetWeights | PutBack) and self.goal.kind == "deploy":
+            self.hold.fence(0.0)  # a rollback may have taken over a moment ago
+        elif not isinstance(step, Launch | Write):  # a launch is journaled first, a write is conditional itself
             self.hold.fence()
         match step:
             case MakeGroup():
@@ -98,6 +100,9 @@ class Performer:
             ids = self.world.fleets.launch(step, spec, user_data)
         except NoCapacity as error:
             self.journal.write(ev.LaunchRefused(self._now(), step.token, error.code, error.what, capacity=True))
+        except OutcomeUnknown:
+            self.journal.write(ev.Unanswered(self._now(), step.token))
+            raise
         except PASSING:
             raise
         except CloudError as error:
@@ -125,24 +130,36 @@ class Performer:
         write have landed on theirs: then what they want is put back, and we end."""
         try:
             self.world.traffic.perform(step)
+        except OutcomeUnknown:
+            self.journal.write(ev.Unanswered(self._now(), step.binding.arn))
+            raise
         finally:
             if self.hold.age_s > LATE_S:
                 self._after_a_pause(step)
 
     def _after_a_pause(self, step: SetWeights | PutBack) -> None:
         try:
-            self.hold.write(self.hold.record)
+            self.hold.fence(0.0)
         except Superseded:
             record = self.world.records.read(self.goal.stack)
-            wanted = wanted_now(record) if record else None
-            number = [ref.arn for ref in self.goal.bindings].index(step.binding.arn)
-            if wanted and number < len(wanted.groups):
-                (now,) = self.world.traffic.bindings((step.binding,))
-                why = f"{now.ref.name} back to {wanted.label}: this run was paused, and another took over"
-                mend = SetWeights(step.binding, all_to(now, wanted.groups[number]), why, shift=True)
+            if record is not None and (mend := self._mend(step, record)):
                 self.world.watcher.step(mend)
                 self.world.traffic.perform(mend)
             raise
+
+    def _mend(self, step: SetWeights | PutBack, record: Record) -> SetWeights | PutBack | None:
+        """What gives the binding to whom the record of another run wants; None while that run is deciding it itself."""
+        goal, live = record.goal, record.live
+        if goal and goal.kind == "deploy" and (live is None or live.deployment != goal.deployment):
+            return None
+        wanted = goal.fleet if goal and goal.kind in ("rollback", "abort") else live
+        number = [ref.arn for ref in self.goal.bindings].index(step.binding.arn)
+        why = f"{step.binding.name} as the run wants it that took over while this one was paused"
+        if wanted is None:
+            before = self.goal.before[number]
+            return PutBack(step.binding, before.action, why) if before.weights is None else None
+        (now,) = self.world.traffic.bindings((step.binding,))
+        return SetWeights(step.binding, all_to(now, wanted.groups[number]), why, shift=True)
 
     def _mark(self, step: Mark) -> frozenset[Part]:
         """Traffic does not hang on it: when it is refused, the journal and the watcher are told, and the run goes on."""
@@ -168,10 +185,3 @@ class Performer:
 
     def _now(self) -> float:
         return self.world.clock.now()
-
-
-def wanted_now(record: Record) -> Fleet | None:
-    """Who shall have the traffic by a record that another run wrote: None when that run decides it itself by and by."""
-    if record.goal is None:
-        return record.live
-    return record.goal.fleet if record.goal.kind != "deploy" else None

@@ -18,6 +18,7 @@ from bluegreen.core.step import Step
 from bluegreen.errors import CloudError, Interrupted, NeedsHuman, Refused, Superseded
 
 MAX_TURNS = 20_000  # of one run; a decision that repeats without an effect trips it
+LEDGER_SETBACKS = 4  # of a rollback with the ledger: then it goes on without it
 MAX_SETBACKS = 30  # passing errors in a row, with up to 5 s between them
 
 
@@ -28,7 +29,7 @@ class Run:
         self.world = world
         self.hold = hold
         self.goal = goal
-        self.journal = Journal(world.records, world.watcher, goal.deployment)
+        self.journal = Journal(world.records, world.watcher, goal.deployment, hold)
         self.performer = Performer(world, hold, self.journal, goal, user_data)
         self.seen = Observation(world.clock.now(), hold.record.epoch, hold.record)
         self.setbacks = 0
@@ -58,29 +59,38 @@ class Run:
             if not self._look(look):
                 continue
             decision = decide(self.goal, self.seen, self.journal.progress)
-            match decision:
-                case Finish(outcome=outcome):
-                    if fresh:
-                        return outcome
-                    look, fresh = parts_of(self.goal), True
-                    continue
-                case Act(steps=steps):
-                    look = self._act(steps)
-                case Note(event=event):
-                    self.journal.write(event)
-                    look = frozenset()
-                case Fail(reason=reason, suspects=suspects):
-                    self._fail(reason, suspects)
-                    look = parts_of(self.goal)
-                case Wait() as wait:
-                    look = self._wait(wait)
+            if isinstance(decision, Finish):
+                if fresh:
+                    return decision.outcome
+                look, fresh = parts_of(self.goal), True
+                continue
+            try:
+                look = self._obey(decision)
+            except PASSING as error:
+                self._setback(error)
+                look = parts_of(self.goal)
             fresh = False
         raise NeedsHuman(
             f"{self.goal.deployment} made no progress in {MAX_TURNS} turns", next=f"bluegreen status {self.goal.stack}"
         )
 
+    def _obey(self, decision: Act | Wait | Note | Fail) -> frozenset[Part]:
+        """Do it; the answer is what has to be looked at before the next decision."""
+        match decision:
+            case Act(steps=steps):
+                return self._act(steps)
+            case Note(event=event):
+                self.journal.write(event)
+                return frozenset()
+            case Fail(reason=reason, suspects=suspects):
+                self._fail(reason, suspects)
+                return parts_of(self.goal)
+            case Wait():
+                return self._wait(decision)
+
     def _look(self, look: frozenset[Part]) -> bool:
         try:
+            self.hold.settle()
             self.seen = observe(self.world, self.goal, self.journal.progress, self.seen, look)
             self.hold.beat()
         except PASSING as error:
@@ -97,9 +107,8 @@ class Run:
                 return self._guarded(step, why)
             try:
                 changed |= self.performer.perform(step)
-            except PASSING as error:
-                self._setback(error)
-                return parts_of(self.goal)
+            except PASSING:
+                raise
             except CloudError as error:
                 if self.goal.kind != "deploy" or self.journal.progress.failed:
                     raise
@@ -136,7 +145,8 @@ class Run:
 
     def _setback(self, error: CloudError) -> None:
         self.setbacks += 1
-        if self.setbacks > MAX_SETBACKS:
+        hopeless = self.goal.kind == "rollback" and error.action.startswith("dynamodb:")
+        if self.setbacks > (LEDGER_SETBACKS if hopeless else MAX_SETBACKS):
             raise NeedsHuman(
                 f"AWS gave {self.setbacks} errors in a row, the last: {error.what}",
                 why=error.why,

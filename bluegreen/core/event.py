@@ -95,6 +95,14 @@ class Shifted:
 
 
 @dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A call had no answer: it may take effect a while later. `of` is the binding's ARN, or the token of a launch."""
+
+    at: float
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """Written before the undo begins: from here on the deployment only goes back."""
 
@@ -154,6 +162,7 @@ Event = (
     | Healthy
     | Shifting
     | Shifted
+    | Unanswered
     | Failed
     | Draining
     | Marked

@@ -16,9 +16,10 @@ def forbidden(step: Step, seen: Observation) -> str | None:
         case SetWeights():
             return _weights(step, seen)
         case Deregister(group=group) | DeleteGroup(group=group):
-            return _serving(group, seen)
+            return _serving(group, seen) or _last_healthy({group}, seen)
         case Terminate():
-            return _terminate(step, seen)
+            mine = {arn for arn, group in seen.groups.items() if group and group.ids.intersection(step.instances)}
+            return _terminate(step, seen) or _last_healthy(mine, seen)
         case _:
             return None
 
@@ -59,6 +60,15 @@ def _kept(group: str, seen: Observation) -> str | None:
     keepers = [f for f in (seen.record.live, seen.record.standby) if f]
     owner = next((f for f in keepers if group in f.groups), None)
     return f"{group} belongs to {owner.label}, which is kept" if owner else None
+
+
+def _last_healthy(groups: set[str], seen: Observation) -> str | None:
+    """I5: while none of the fleets that are kept has a healthy target, one that has is not ended."""
+    kept = [f for f in (seen.record.live, seen.record.standby) if f]
+    if not kept or any(seen.group(arn).healthy for fleet in kept for arn in fleet.groups):
+        return None
+    healthy = sum(seen.group(arn).healthy for arn in groups)
+    return f"it is the last healthy fleet: no instance of {kept[0].label} is healthy" if healthy else None
 
 
 def _terminate(step: Terminate, seen: Observation) -> str | None:

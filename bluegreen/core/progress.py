@@ -21,6 +21,11 @@ class Attempt:
     at: float
     instances: tuple[str, ...] | None = None
     refused: ev.LaunchRefused | None = None
+    unsure: bool = False  # a call with this token had no answer
+
+    @property
+    def may_have_run(self) -> bool:
+        return self.refused is None or self.unsure
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,11 @@ class Progress:
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
         return tuple(a for a in self.attempts.values() if a.instances is None and a.refused is None)
+
+    def late_until(self, within_s: float) -> float:
+        """Until when a write to a binding that had no answer may still take effect, given that one does `within_s`."""
+        times = [e.at for e in self.events if isinstance(e, ev.Unanswered) and e.of not in self.attempts]
+        return max(times, default=-within_s) + within_s
 
     def latest(self, subnet: str, batch: int) -> Attempt | None:
         tries = [a for a in self.attempts.values() if (a.subnet, a.batch) == (subnet, batch)]
@@ -97,10 +107,12 @@ def after(progress: Progress, event: ev.Event) -> Progress:
         case ev.Launching():
             attempt = Attempt(event.subnet, event.batch, event.attempt, event.instance_type, event.token, event.at)
             return _with(progress, progress.attempts.get(event.token, attempt))
-        case ev.Launched(token=token, instances=instances):
+        case ev.Launched(token=token, instances=instances) if token in progress.attempts:
             return _with(progress, replace(progress.attempts[token], instances=instances))
-        case ev.LaunchRefused(token=token):
+        case ev.LaunchRefused(token=token) if token in progress.attempts:
             return _with(progress, replace(progress.attempts[token], refused=event))
+        case ev.Unanswered(of=token) if token in progress.attempts:
+            return _with(progress, replace(progress.attempts[token], unsure=True, at=event.at))
         case ev.Shifting(binding=binding_arn, weights=weights):
             return replace(progress, written=(*progress.written, (binding_arn, weights)))
         case ev.Draining(deployment=deployment, at=at):

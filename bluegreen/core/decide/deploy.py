@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bluegreen.core import event as ev
-from bluegreen.core.decide.case import VISIBILITY_S, Case, Rule, superseded
+from bluegreen.core.decide.case import LATE_S, VISIBILITY_S, Case, Rule, superseded
 from bluegreen.core.decide.launch import launch, register
 from bluegreen.core.decide.retire import retire
 from bluegreen.core.decision import Act, Decision, Fail, Finish, Note, Wait
@@ -59,6 +59,8 @@ def undo(case: Case) -> Decision | None:
         return None
     if steps := _traffic_back(case):
         return Act(steps)
+    if case.seen.at < (until := case.done.late_until(LATE_S)):
+        return Wait(until, "a switch that had no answer may still happen", frozenset({"traffic", "health", "record"}))
     ending = retire(case, case.fleet, drain=case.shifting)
     return ending or Finish(_undone(case, case.done.failed))
 
@@ -115,8 +117,6 @@ def wait_healthy(case: Case) -> Decision | None:
 
 def shift(case: Case) -> Decision | None:
     """A binding does not have all its weight on the new fleet: switch it, with absolute weights, and read back."""
-    if case.promoted:
-        return None
     steps = [
         SetWeights(now.ref, goal, f"switch {now.ref.name} to {case.fleet.label}", True, case.fleet.count)
         for now, goal in _switched(case)
@@ -200,7 +200,7 @@ def stuck(case: Case) -> Decision | None:
     return Finish(
         Outcome(
             "needs-human",
-            f"{case.fleet.label} has the traffic, but only {healthy} of {case.fleet.count} instances are healthy.",
+            f"{case.fleet.label} is live, but only {healthy} of {case.fleet.count} instances are healthy.",
             next=f"bluegreen status {case.goal.stack}; bluegreen rollback {case.goal.stack}",
         )
     )
@@ -235,9 +235,9 @@ def _known(case: Case, before: Before, now: Binding) -> bool:
     """Whether the action is as we found it, or as we set out to write it."""
     if not now.exists:
         return False
-    if now.weights is None:
-        return before.weights is None
-    return now.weights == before.weights or (now.ref.arn, now.weights) in case.done.written
+    if now.weights is not None and (now.ref.arn, now.weights) in case.done.written:
+        return True
+    return now.weights == before.weights and not (case.shifting and case.done.failed is None)
 
 
 def _as_seen(case: Case, now: Binding) -> str:

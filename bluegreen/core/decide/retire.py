@@ -50,7 +50,7 @@ def _drain(case: Case, fleet: Fleet) -> Decision | None:
         return Act(tuple(Deregister(g.arn, tuple(sorted(g.ids)), why) for g in groups if g.ids))
     until = (began or case.seen.at) + case.goal.drain_s + DRAIN_SLACK_S
     if any(group.count("draining") for group in groups) and case.seen.at < until:
-        return Wait(until, f"{fleet.label} finishes its open requests", frozenset({"health", "record"}))
+        return Wait(until, f"{fleet.label} finishes its open requests", frozenset({"traffic", "health", "record"}))
     return None
 
 
@@ -72,9 +72,7 @@ def _may_still_appear(case: Case, fleet: Fleet) -> float | None:
     seen = {instance.id for instance in case.seen.instances}
     until = 0.0
     if case.goal.deployment == fleet.deployment:
-        tries = [
-            a for a in case.done.attempts.values() if a.refused is None and not seen.intersection(a.instances or ())
-        ]
+        tries = [a for a in case.done.attempts.values() if a.may_have_run and not seen.intersection(a.instances or ())]
         until = max((a.at + VISIBILITY_S for a in tries), default=0.0)
     elif case.goal.undo == fleet and not (case.goal.undo_launched and seen.issuperset(case.goal.undo_launched)):
         until = case.goal.undo_until

@@ -13,12 +13,12 @@ from bluegreen.core.decide.case import Case, Rule, superseded
 from bluegreen.core.decide.retire import retire
 from bluegreen.core.decision import Act, Decision, Finish, Wait
 from bluegreen.core.fleet import Fleet, Weights, weights_of
-from bluegreen.core.observation import Part
+from bluegreen.core.observation import ALL_PARTS, Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import PutBack, SetWeights, Step, Write
 from bluegreen.core.traffic import all_to
 
-WATCHED: frozenset[Part] = frozenset({"record", "traffic"})
+WATCHED: frozenset[Part] = frozenset({"record", "traffic", "health"})
 
 
 def decide(case: Case) -> Decision:
@@ -95,9 +95,10 @@ def watch(case: Case) -> Decision | None:
     """The run that was taken over may have one late write in flight: watch, and set the weights again if it lands."""
     since = max((e.at for e in (case.done.last(ev.Shifted), case.done.first(ev.Started)) if e), default=case.seen.at)
     until = since + case.goal.watch_s
+    look = ALL_PARTS if case.goal.undo else WATCHED
     if not case.goal.watch_s or case.seen.at >= until:
         return None
-    return Wait(until, "traffic is back; watching for a late write of the run that was taken over", WATCHED)
+    return Wait(until, "traffic is back; watching for a late write of the run that was taken over", look)
 
 
 def clean_up(case: Case) -> Decision | None:
@@ -143,9 +144,9 @@ def _steps_back(case: Case) -> tuple[Step, ...]:
         wanted = _wanted(case, number)
         why = f"{now.ref.name} back to {case.goal.fleet.label if case.goal.fleet else 'what it was'}"
         if wanted is None:
-            if any(now.by_group.values()):
+            if now.weights is not None and before.action:
                 steps.append(PutBack(now.ref, before.action, why))
-        elif not _carries(now.by_group, wanted):
+        elif not _carries(now.by_group, wanted, _kept(case)):
             steps.append(SetWeights(now.ref, wanted, why, shift=True, minimum=1))
     return tuple(steps)
 
@@ -165,12 +166,18 @@ def _wanted(case: Case, number: int) -> Weights | None:
     return all_to(now, case.goal.fleet.groups[number], before.groups)
 
 
-def _carries(now: dict[str, int], wanted: Weights) -> bool:
-    """Whether every wanted group has its weight and no other has any; a retired group that left is no matter."""
+def _carries(now: dict[str, int], wanted: Weights, kept: set[str]) -> bool:
+    """Whether every wanted group has its weight, those that are kept are attached, and no other has any; a retired group
+    that left is no matter."""
     goal = dict(wanted)
-    return all(now.get(arn, 0) == weight for arn, weight in goal.items()) and not any(
-        weight for arn, weight in now.items() if arn not in goal
-    )
+    right = all(now.get(arn, 0) == weight and (arn in now or arn not in kept) for arn, weight in goal.items())
+    return right and not any(weight for arn, weight in now.items() if arn not in goal)
+
+
+def _kept(case: Case) -> set[str]:
+    """The groups of the fleets that stay, as far as they exist."""
+    fleets = [fleet for fleet in (case.goal.fleet, case.goal.standby) if fleet]
+    return {arn for fleet in fleets for arn in fleet.groups if case.seen.groups.get(arn) is not None}
 
 
 def _doomed(case: Case) -> tuple[Fleet, ...]:
