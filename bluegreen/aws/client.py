@@ -27,6 +27,8 @@ CONNECT_S, READ_S = 2, 5
 ATTEMPTS = 5
 MAX_CALLS = 20_000  # a bound on one command; a hot loop trips it
 
+FAULT = 500  # an error of AWS's own proves nothing about what happened
+
 THROTTLES = {
     "Throttling",
     "ThrottlingException",
@@ -34,9 +36,6 @@ THROTTLES = {
     "ProvisionedThroughputExceededException",
     "TooManyRequestsException",
     "RequestThrottled",
-    "ServiceUnavailable",
-    "Unavailable",
-    "InternalServerError",
     "TransactionConflictException",
 }
 CAPACITY = {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "Unsupported"}
@@ -109,7 +108,8 @@ class Aws:
             answer: dict[str, Any] = method(**arguments)
             return answer
         except boto.ClientError as error:
-            raise classify(service, operation, error.response.get("Error", {})) from error
+            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            raise classify(service, operation, error.response.get("Error", {}), status) from error
         except (boto.ReadTimeoutError, boto.ConnectionClosedError, boto.ResponseStreamingError) as error:
             raise OutcomeUnknown(
                 f"no answer from AWS to {service}:{operation}", action=f"{service}:{operation}", why=str(error)
@@ -158,8 +158,8 @@ def _no_credentials(why: str) -> Refused:
     )
 
 
-def classify(service: str, operation: str, error: Mapping[str, Any]) -> CloudError | Refused:
-    """The error of our tree for AWS's own code. Never by the message's text."""
+def classify(service: str, operation: str, error: Mapping[str, Any], status: int = 0) -> CloudError | Refused:
+    """The error of our tree for AWS's own code and HTTP status. Never by the message's text."""
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
     action = f"{service}:{operation}"
     if code in CREDENTIALS:
@@ -173,6 +173,8 @@ def classify(service: str, operation: str, error: Mapping[str, Any]) -> CloudErr
         kind = NotYet
     elif "NotFound" in code or code in ("ResourceNotFoundException", "InvalidInstance"):
         kind = NotFound
+    elif status >= FAULT:
+        kind = OutcomeUnknown
     return kind(f"AWS refused {action}: {code}: {message}", action=action, code=code)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bluegreen.controller.hold import Hold
 from bluegreen.core.event import Event
 from bluegreen.core.progress import Progress, after, fold
@@ -15,11 +17,12 @@ class Journal:
     """`progress` is always the fold of what stands in the ledger."""
 
     def __init__(self, records: Records, watcher: Watcher, deployment: str, hold: Hold) -> None:
+        """Lines of another machine whose clock is ahead count as of now: no wait is longer than its own span."""
         self.records = records
         self.watcher = watcher
         self.deployment = deployment
         self.hold = hold
-        self.progress: Progress = fold(records.events(deployment))
+        self.progress: Progress = self._read()
 
     def write(self, event: Event) -> None:
         """In the ledger first, then in the fold: what was not written has not happened. A line that stands where ours
@@ -30,9 +33,13 @@ class Journal:
                 self.records.append(self.deployment, len(self.progress.events), event)
             except LineTaken:
                 self.hold.fence(0.0)
-                self.progress = fold(self.records.events(self.deployment))
+                self.progress = self._read()
             else:
                 self.progress = after(self.progress, event)
                 self.watcher.event(event)
                 return
         raise LineTaken(f"somebody else keeps writing the journal of {self.deployment}")
+
+    def _read(self) -> Progress:
+        now = self.hold.clock.now()
+        return fold(replace(event, at=min(event.at, now)) for event in self.records.events(self.deployment))

@@ -10,9 +10,9 @@ from bluegreen.controller.hold import LATE_S, Hold
 from bluegreen.controller.journal import Journal
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
+from bluegreen.core.decide.late import mend
 from bluegreen.core.goal import Goal, LaunchSpec
 from bluegreen.core.observation import Part
-from bluegreen.core.record import Record
 from bluegreen.core.step import (
     DeleteGroup,
     Deregister,
@@ -26,7 +26,6 @@ from bluegreen.core.step import (
     Terminate,
     Write,
 )
-from bluegreen.core.traffic import all_to
 from bluegreen.errors import (
     CloudError,
     LineTaken,
@@ -142,24 +141,11 @@ class Performer:
             self.hold.fence(0.0)
         except Superseded:
             record = self.world.records.read(self.goal.stack)
-            if record is not None and (mend := self._mend(step, record)):
-                self.world.watcher.step(mend)
-                self.world.traffic.perform(mend)
+            (now,) = self.world.traffic.bindings((step.binding,))
+            if record is not None and (step_back := mend(self.goal, now, record)):
+                self.world.watcher.step(step_back)
+                self.world.traffic.perform(step_back)
             raise
-
-    def _mend(self, step: SetWeights | PutBack, record: Record) -> SetWeights | PutBack | None:
-        """What gives the binding to whom the record of another run wants; None while that run is deciding it itself."""
-        goal, live = record.goal, record.live
-        if goal and goal.kind == "deploy" and (live is None or live.deployment != goal.deployment):
-            return None
-        wanted = goal.fleet if goal and goal.kind in ("rollback", "abort") else live
-        number = [ref.arn for ref in self.goal.bindings].index(step.binding.arn)
-        why = f"{step.binding.name} as the run wants it that took over while this one was paused"
-        if wanted is None:
-            before = self.goal.before[number]
-            return PutBack(step.binding, before.action, why) if before.weights is None else None
-        (now,) = self.world.traffic.bindings((step.binding,))
-        return SetWeights(step.binding, all_to(now, wanted.groups[number]), why, shift=True)
 
     def _mark(self, step: Mark) -> frozenset[Part]:
         """Traffic does not hang on it: when it is refused, the journal and the watcher are told, and the run goes on."""

@@ -15,7 +15,7 @@ from bluegreen.core.guard import forbidden
 from bluegreen.core.observation import Observation, Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import Step
-from bluegreen.errors import CloudError, Interrupted, NeedsHuman, Refused, Superseded
+from bluegreen.errors import BluegreenError, CloudError, Interrupted, NeedsHuman, Refused, Superseded
 
 MAX_TURNS = 20_000  # of one run; a decision that repeats without an effect trips it
 LEDGER_SETBACKS = 4  # of a rollback with the ledger: then it goes on without it
@@ -43,9 +43,11 @@ class Run:
             raise self._interrupted() from error
         except Superseded as error:
             return Outcome("superseded", error.what, error.why, error.next)
-        except (CloudError, NeedsHuman, Refused):
+        except NeedsHuman:
             self._let_go(keep_goal=True)
             raise
+        except (CloudError, Refused) as error:
+            raise self._stopped(error) from error
         if outcome.result != "superseded":
             self._write_end(ev.Finished(self.world.clock.now(), outcome.result, outcome.sentence))
             self._let_go(keep_goal=outcome.result == "needs-human")
@@ -167,6 +169,21 @@ class Run:
         return Interrupted(
             f"{deployment} was interrupted; {state}",
             next=f"bluegreen resume {stack} to go on, or bluegreen {'rollback' if moved else 'abort'} {stack} to go back",
+        )
+
+    def _stopped(self, error: CloudError | Refused) -> BluegreenError:
+        """AWS said no. While nothing was begun that is a refusal; after that it leaves something to be finished."""
+        begun = len(self.journal.progress.events) > 1 or self.goal.kind != "deploy"
+        self._let_go(keep_goal=begun)
+        if not begun:
+            return error
+        stack = self.goal.stack
+        back = f", or bluegreen rollback {stack}" if self.goal.kind == "deploy" else ""
+        return NeedsHuman(
+            f"{self.goal.deployment} was not finished: {error.what}",
+            where=error.where,
+            why=error.why,
+            next=f"{error.next + '; then ' if error.next else ''}bluegreen resume {stack}{back}",
         )
 
     def _write_end(self, event: ev.Event) -> None:

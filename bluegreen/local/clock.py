@@ -17,9 +17,11 @@ class SystemClock:
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._before: dict[int, Any] = {}
+        self._offset = time.time() - self.ticks()
 
     def now(self) -> float:
-        return time.time()
+        """The wall clock as it was at the start, and the time since: a clock that is set meanwhile bends no deadline."""
+        return self._offset + self.ticks()
 
     def ticks(self) -> float:
         """CLOCK_BOOTTIME counts while the machine sleeps; macOS has no such clock, its monotonic one does that."""

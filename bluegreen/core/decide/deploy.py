@@ -240,6 +240,12 @@ def _known(case: Case, before: Before, now: Binding) -> bool:
     return now.weights == before.weights and not (case.shifting and case.done.failed is None)
 
 
+def _same(before: Before, now: Binding) -> bool:
+    """Whether who had weight before the deployment has it now."""
+    had = {arn for arn, weight in before.weights or () if weight}
+    return now.exists and had == {arn for arn, weight in now.weights or () if weight}
+
+
 def _as_seen(case: Case, now: Binding) -> str:
     return f"{now.ref.name} has {words(now.weights, _names(case))}" if now.exists else f"{now.ref.name} is gone"
 
@@ -271,6 +277,13 @@ def _traffic_back(case: Case) -> tuple[Step, ...]:
 
 def _undone(case: Case, failed: ev.Failed) -> Outcome:
     live = case.goal.live
+    if strange := [_as_seen(case, now) for before, now in case.pairs() if not _same(before, now)]:
+        return Outcome(
+            "needs-human",
+            f"{case.goal.deployment} failed ({failed.reason}) and its fleet is ended, but the weights are not as before, "
+            f"by somebody else's hand: {'; '.join(strange)}.",
+            next=f"bluegreen rollback {case.goal.stack} --to {live.deployment}" if live else "",
+        )
     serving = f"{live.label} serves as before." if live else "Nothing was live before, and nothing is now."
     return Outcome(
         "undone",

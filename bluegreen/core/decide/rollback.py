@@ -16,8 +16,9 @@ from bluegreen.core.fleet import Fleet, Weights, weights_of
 from bluegreen.core.observation import ALL_PARTS, Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import PutBack, SetWeights, Step, Write
-from bluegreen.core.traffic import all_to
+from bluegreen.core.traffic import all_to, attach
 
+CHECKED_S = 30  # for a fleet that was not health-checked while it was out of the action
 WATCHED: frozenset[Part] = frozenset({"record", "traffic", "health"})
 
 
@@ -50,12 +51,28 @@ def binding_gone(case: Case) -> Decision | None:
     )
 
 
+def attach_first(case: Case) -> Decision | None:
+    """The fleet to go back to was taken out of the action: attach it at weight 0, so that it is health-checked."""
+    fleet = case.goal.fleet
+    if fleet is None:
+        return None
+    steps = tuple(
+        SetWeights(now.ref, attach(now, arn), f"attach {fleet.label} at weight 0 again")
+        for arn, (_, now) in zip(fleet.groups, case.pairs(), strict=False)
+        if now.weights and arn not in now.by_group and case.seen.groups.get(arn)
+    )
+    return Act(steps) if steps else None
+
+
 def not_able(case: Case) -> Decision | None:
     """The fleet to go back to could carry less than what serves now: refuse, and touch nothing."""
     fleet = case.goal.fleet
     if fleet is None or case.goal.undo or _traffic_is_right(case):
         return None
     able = case.seen.healthy(fleet.groups)
+    attached = case.done.first(ev.Shifting)
+    if attached and not able and case.seen.at < attached.at + CHECKED_S:
+        return Wait(attached.at + CHECKED_S, f"{fleet.label} is attached again: its health is checked", WATCHED)
     now = case.seen.healthy(case.goal.live.groups) if case.goal.live else 0
     if able >= max(1, min(now, fleet.count or 1)):
         return None
@@ -135,7 +152,18 @@ def back(case: Case) -> Decision | None:
     return Finish(Outcome("rolled-back", f"{serving}{stands}.", next=f"bluegreen status {goal.stack}"))
 
 
-RULES: tuple[Rule, ...] = (higher_epoch, binding_gone, not_able, traffic_back, swap, mark, watch, clean_up, back)
+RULES: tuple[Rule, ...] = (
+    higher_epoch,
+    binding_gone,
+    attach_first,
+    not_able,
+    traffic_back,
+    swap,
+    mark,
+    watch,
+    clean_up,
+    back,
+)
 
 
 def _steps_back(case: Case) -> tuple[Step, ...]:

@@ -1,0 +1,124 @@
+"""What a rollback or an abort has to reach, from the record and the journals. Reads the ledger and changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bluegreen.controller.resolve import before_now
+from bluegreen.controller.world import World
+from bluegreen.core import event as ev
+from bluegreen.core.decide.case import VISIBILITY_S
+from bluegreen.core.fleet import deployment_id
+from bluegreen.core.goal import Goal
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.progress import Progress, fold
+from bluegreen.core.record import Record
+from bluegreen.errors import Refused
+
+UNDONE = ("undone", "aborted", "refused")
+LOOK_BACK = 20  # epochs
+WATCH_S = 10  # a rollback that took over a run watches the weights for so long: one late write of that run may land
+
+
+def rollback_goal(world: World, record: Record, to: str = "") -> Goal | Outcome:
+    """What a rollback of the stack as it stands would follow; an Outcome when there is nothing to do."""
+    unfinished = record.goal is not None and not moved_on(record)
+    goal = stop_goal(world, record, "rollback") if unfinished and not to else _swap_goal(world, record, to)
+    if isinstance(goal, Outcome) or record.owner is None:
+        return goal
+    return replace(goal, watch_s=WATCH_S)  # whoever followed that goal may have one write under way
+
+
+def moved_on(record: Record) -> bool:
+    """Whether the goal in force is a deploy that was promoted: then it counts as finished, but for its clean-up."""
+    goal, live = record.goal, record.live
+    return goal is not None and goal.kind == "deploy" and live is not None and live.deployment == goal.deployment
+
+
+def _swap_goal(world: World, record: Record, to: str) -> Goal | Outcome:
+    """All weight to the standby, or to the fleet that `to` names; the fleet that serves now becomes the standby."""
+    live, standby = record.live, record.standby
+    if live is None:
+        raise Refused(
+            f"{record.stack} has no live fleet: nothing was ever promoted", next=f"bluegreen status {record.stack}"
+        )
+    newest, done = _newest(world, record)
+    if not to and (undone := _was_undone(record, newest, done)):
+        return undone
+    if to == live.deployment:
+        target, other = live, standby
+    elif standby is not None and to in ("", standby.deployment):
+        target, other = standby, live
+    else:
+        raise _no_way_back(record, to)
+    return Goal(
+        kind="rollback",
+        stack=record.stack,
+        deployment="",
+        started_at=world.clock.now(),
+        fleet=target,
+        live=live,
+        standby=other,
+        before=before_now(record.bindings, live, standby),
+        watch_s=WATCH_S if done.late_until(WATCH_S) > world.clock.now() else 0,
+    )
+
+
+def _no_way_back(record: Record, to: str) -> Refused:
+    kept = [fleet.label for fleet in (record.live, record.standby) if fleet]
+    what = f"{to} runs no more" if to else f"{record.stack} has no standby fleet to go back to"
+    return Refused(
+        what,
+        why=f"Kept are: {', '.join(kept)}.",
+        next="deploy the older version again: bluegreen deploy FILE --version V",
+    )
+
+
+def _was_undone(record: Record, deployment: str, done: Progress) -> Outcome | None:
+    end = done.last(ev.Finished)
+    if not isinstance(end, ev.Finished) or end.result not in UNDONE:
+        return None
+    further = (
+        f" To go one further back: bluegreen rollback {record.stack} --to {record.standby.deployment}"
+        if record.standby
+        else ""
+    )
+    serving = record.live.label if record.live else "nothing"
+    return Outcome("unchanged", f"{deployment} was undone already; {serving} serves.{further}")
+
+
+def _newest(world: World, record: Record) -> tuple[str, Progress]:
+    """The newest operation but gc. An epoch of a resume has no journal of its own."""
+    for epoch in range(record.epoch, max(0, record.epoch - LOOK_BACK), -1):
+        deployment = deployment_id(record.stack, epoch)
+        done = fold(world.records.events(deployment))
+        started = done.first(ev.Started)
+        if isinstance(started, ev.Started) and started.goal.kind != "gc":
+            return deployment, done
+    return "", Progress()
+
+
+def stop_goal(world: World, record: Record, kind: str) -> Goal:
+    """The weights as they were before the unfinished deployment, then its fleet ended."""
+    goal = record.goal
+    assert goal is not None
+    if goal.kind != "deploy":
+        return replace(goal, started_at=world.clock.now())
+    assert goal.fleet is not None
+    done = fold(world.records.events(goal.deployment))
+    unseen = [world.clock.now() + VISIBILITY_S] if record.owner and not done.attempts else []
+    return Goal(
+        kind="abort" if kind == "abort" else "rollback",
+        stack=record.stack,
+        deployment="",
+        started_at=world.clock.now(),
+        fleet=goal.live,
+        live=goal.live,
+        standby=goal.standby,
+        before=goal.before,
+        groups=goal.groups,
+        undo=done.named(goal.fleet),
+        undo_launched=done.launched,
+        undo_until=max([a.at + VISIBILITY_S for a in done.attempts.values() if a.may_have_run] + unseen, default=0.0),
+        watch_s=WATCH_S if record.owner or done.late_until(WATCH_S) > world.clock.now() else 0,
+    )

@@ -1,0 +1,65 @@
+"""Every state of the small worlds keeps the promises, and the exploration finds mistakes that are planted.
+
+BLUEGREEN_EXPLORE=2 (or 3) explores larger worlds too: two troubles, two fleets with every command (minutes, some GB).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from tests.explore.mistakes import MISTAKES, Mistake
+from tests.explore.open_findings import OPEN, OPEN_IN_LARGE_WORLDS
+from tests.explore.search import Found, explore
+from tests.explore.worlds import LARGE, LARGEST, SMALL, Small
+
+SIZE = int(os.environ.get("BLUEGREEN_EXPLORE", "1"))
+WORLDS = (*SMALL, *(LARGE if SIZE > 1 else ()), *(LARGEST if SIZE > 2 else ()))
+KNOWN = (*OPEN, *(OPEN_IN_LARGE_WORLDS if SIZE > 1 else ()))
+
+
+@pytest.fixture(scope="module")
+def explored() -> list[Found]:
+    return []
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_every_state_keeps_the_promises(
+    world: Small, explored: list[Found], capsys: pytest.CaptureFixture[str]
+) -> None:
+    began = time.monotonic()
+    found = explore(world)
+    explored.append(found)
+    with capsys.disabled():
+        print(f"\n  {found.line()}, {time.monotonic() - began:.1f} s")
+        if len(explored) == len(WORLDS):
+            print(f"  {total(explored)}")
+    news = {what: path for what, path in found.broken.items() if not what.startswith(KNOWN)}
+    assert not news, Found(found.world, broken=news).story()
+    if len(explored) == len(WORLDS):
+        met = {what for one in explored for what in one.broken}
+        mended = [known for known in OPEN if not any(what.startswith(known) for what in met)]
+        assert not mended, f"mended, so take it out of OPEN: {mended}"
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_planted_mistake_is_found(mistake: Mistake) -> None:
+    def enough(found: Found) -> bool:
+        return any(what.startswith(mistake.found_as) for what in found.broken)
+
+    with mistake.planted():
+        found = explore(mistake.world, mistake.design, enough=enough)
+    assert enough(found), f"{mistake.name} is not found among {found.states} states: {list(found.broken)}"
+
+
+def total(explored: list[Found]) -> str:
+    states = sum(found.states for found in explored)
+    transitions = sum(found.transitions for found in explored)
+    broken = {what for found in explored for what in found.broken}
+    known = sum(what.startswith(KNOWN) for what in broken)
+    return (
+        f"{states} states, {transitions} transitions, {len(explored)} worlds, {len(broken)} violations ({known} known)"
+    )
