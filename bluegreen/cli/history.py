@@ -26,7 +26,8 @@ def run(options: Namespace) -> int:
     from bluegreen.errors import Refused
 
     wired = wire.wire(options, Quiet())
-    found = [past(name, events) for name, events in wired.records.deployments(options.stack, options.limit)]
+    journals = wired.records.deployments(options.stack, options.limit)
+    found = [past(name, events, newest=not number) for number, (name, events) in enumerate(journals)]
     if not found:
         raise Refused(f"{options.stack} has no deployments in this account and region", next="bluegreen status")
     if as_json(options):

@@ -45,7 +45,7 @@ TAKES = 20  # tries to take a stack whose record changes under us: its holder be
 def deploy(world: World, job: Deploy) -> Outcome:
     """A new fleet of the stack's release, to the end of its bake. What is live and healthy already is left alone."""
     stack = job.stack
-    record = _free(world, _read(world, stack.name), job.wait_s)
+    record = _free(world, _read(world, stack.name), job.wait_s, hasty=True)
     _refuse_unfinished(record)
     places = find_places(stack, world.traffic, record)
     facts = job.facts(places[0].vpc)
@@ -153,11 +153,15 @@ def _follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: b
     return run.follow()
 
 
-def _free(world: World, record: Record | None, wait_s: float) -> Record | None:
+def _free(world: World, record: Record | None, wait_s: float, *, hasty: bool = False) -> Record | None:
     """The record as it stands once nobody alive holds the stack. Raises Held."""
     if record is None or record.owner is None:
         return record
-    refuse_if_held(world.records, world.clock, record, lambda held: _phase(world, held), wait_s, world.watcher.note)
+
+    def where(held: Record) -> str:
+        return _phase(world, held)
+
+    refuse_if_held(world.records, world.clock, record, where, wait_s, world.watcher.note, hasty)
     return world.records.read(record.stack)
 
 

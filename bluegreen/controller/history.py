@@ -40,7 +40,8 @@ class Past:
     phases: tuple[tuple[str, float], ...]
 
 
-def past(deployment: str, events: tuple[ev.Event, ...]) -> Past:
+def past(deployment: str, events: tuple[ev.Event, ...], *, newest: bool = True) -> Past:
+    """A run without an end is under way, or was: when a newer one is there, that one has taken over."""
     start = next((e for e in events if isinstance(e, ev.Started)), None)
     end = next((e for e in reversed(events) if isinstance(e, ev.Finished | ev.Interrupted)), None)
     fleet = start.goal.fleet if start else None
@@ -51,7 +52,7 @@ def past(deployment: str, events: tuple[ev.Event, ...]) -> Past:
         release=fleet.release if fleet else "",
         started_at=events[0].at if events else 0.0,
         seconds=events[-1].at - events[0].at if events else 0.0,
-        result=_result(end),
+        result=_result(end, newest),
         sentence=end.sentence if isinstance(end, ev.Finished) else "",
         who=f"{start.owner.identity} on {start.owner.host}" if start else "",
         build_url=start.owner.build_url if start else "",
@@ -59,9 +60,9 @@ def past(deployment: str, events: tuple[ev.Event, ...]) -> Past:
     )
 
 
-def _result(end: ev.Finished | ev.Interrupted | None) -> str:
+def _result(end: ev.Finished | ev.Interrupted | None, newest: bool) -> str:
     if end is None:
-        return "under way"
+        return "under way" if newest else "taken over"
     return end.result if isinstance(end, ev.Finished) else "interrupted"
 
 

@@ -159,9 +159,11 @@ def refuse_if_held(
     phase: Callable[[Record], str],
     wait_s: float = 0.0,
     note: Callable[[str], None] = lambda text: None,
+    hasty: bool = False,
 ) -> None:
     """Raises Held when somebody follows a goal on this stack and is still alive after `wait_s` seconds. Alive is whose
-    record changes within a lease; the record of a dead controller stands still, and after a lease we may go on."""
+    record changes within a lease; the record of a dead controller stands still, and after a lease we may go on. With
+    `hasty`, a record written some seconds ago is a living one's too: then the answer comes at once."""
     if record is None or record.owner is None or record.goal is None:
         return
     waiter = Waiter(records, clock, record)
@@ -169,7 +171,7 @@ def refuse_if_held(
     note(f"{record.stack} is held by {record.owner}: watching whether it is alive")
     changes = record.rvn
     while waiter.look():
-        alive = waiter.record.rvn != changes or 0 <= clock.now() - waiter.record.beat_at < BEAT_S
+        alive = waiter.record.rvn != changes or (hasty and 0 <= clock.now() - waiter.record.beat_at < BEAT_S)
         if alive and clock.ticks() >= until:
             raise _held(waiter.record, clock, phase)
         clock.sleep(1.0)

@@ -64,6 +64,47 @@ def test_a_living_one_is_waited_for_as_long_as_asked(stage: Stage) -> None:
     assert waited and waited[0] < 6
 
 
+def test_resume_right_after_a_kill_waits_for_the_lease_and_goes_on(stage: Stage) -> None:
+    stage.deploy("A")
+
+    def killed() -> str:
+        raise SystemExit
+
+    during(stage, Register, killed)
+    with pytest.raises(SystemExit):
+        stage.deploy("B")
+    stage.eyes.on_step = lambda step: None
+    assert stage.record().owner is not None
+    assert stage.resume().result == "deployed"
+
+
+def test_resume_of_a_living_run_is_refused(stage: Stage) -> None:
+    stage.deploy("A")
+    errors: list[BluegreenError] = []
+    real_sleep = stage.clock.sleep
+
+    def second() -> str:
+        hold_record = stage.record()
+
+        def beats(seconds: float) -> None:  # the other run is alive: its record changes
+            real_sleep(seconds)
+            record = stage.record()
+            if record.rvn == hold_record.rvn and stage.clock.now() - record.beat_at > 4:
+                beat = replace(record, rvn="beat", op_id=record.op_id, beat_at=stage.clock.now())
+                stage.records.write(beat, record.epoch, record.op_id)
+
+        stage.clock.sleep = beats  # type: ignore[method-assign]
+        with pytest.raises(Held) as caught:
+            stage.resume()
+        errors.append(caught.value)
+        stage.clock.sleep = real_sleep  # type: ignore[method-assign]
+        return "refused"
+
+    during(stage, Register, second)
+    assert stage.deploy("B").result == "deployed"
+    assert (errors[0].exit_code == 4 and "waiting for health" in errors[0].what) or "launching" in errors[0].what
+
+
 def test_what_changes_between_look_and_take_is_never_written_over(stage: Stage) -> None:
     stage.deploy("A")
     seen = stage.record()
