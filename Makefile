@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint e2e docs bench clean
+.PHONY: demo test lint e2e docs bench sim clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -32,6 +32,9 @@ docs: $(READY)  ## write the pages that are made from the code
 
 bench: $(READY)  ## whole commands, as ratios to a bare interpreter; BENCH=rollback for one
 	$(BIN)/python bench/commands.py $(BENCH)
+
+sim: $(READY)  ## random fault schedules on the simulator; SEEDS=100000 for a long run
+	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),2000)
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

@@ -75,7 +75,7 @@ def test_a_stack_that_was_never_deployed(sandbox: Sandbox) -> None:
         ended = sandbox.run(command, "nothing")
         assert ended.code == 5 and re.search("no DynamoDB table|no stack nothing", ended.err), (command, ended)
     assert sandbox.run("status").code == 0
-    assert sandbox.deploy("nope").code == 5  # makes the table
+    assert sandbox.deploy("A").code == 0  # makes the table
     for command in ("rollback", "status", "resume", "abort", "history"):
         ended = sandbox.run(command, "nothing")
         assert ended.code == 5 and "nothing" in ended.err and "Traceback" not in ended.err, (command, ended)

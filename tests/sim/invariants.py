@@ -1,0 +1,252 @@
+"""The promises I1 to I6, held against the truth after every call that has an effect. Nothing of the guard is used here.
+
+What nobody can promise is left out. A load balancer has no compare-and-set: an act may meet what changed after its sender
+looked (`_blind`), and one call of a run that was just taken over may still land (`_zombie`). Such an act is judged by the end
+of all, in `ending`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bluegreen.core.fleet import Fleet
+from bluegreen.core.observation import Binding, Group
+from bluegreen.core.record import Record
+from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights
+from tests.sim.aws import Hand, Sim
+from tests.sim.physics import Machine
+
+JUDGED = frozenset({"ModifyRule", "DeregisterTargets", "TerminateInstances", "DeleteTargetGroup"})
+OLDER_S = 9.0  # a run that was taken over ends within 2 s of its last fence and 7 s of its last call
+TRUST_S = 10.0  # an act on a look that is older is not excused by what happened since
+LOOKING_S = 1.0  # a look at several groups is not one moment
+SHOWN = 90  # lines of a trace
+
+
+class Violation(AssertionError):
+    """A promise is broken. The text is the trace."""
+
+    def __init__(self, promise: str, sim: Sim) -> None:
+        super().__init__(f"{promise}\n{told(sim)}")
+        self.promise = promise
+
+
+@dataclass(slots=True)
+class Before:
+    """The world right before an act."""
+
+    capacity: int
+    serving: frozenset[str]
+    able: bool
+    foreign: str
+
+
+@dataclass
+class Promises:
+    """The judge of one run. `kept`: the instances of a fleet when it was promoted."""
+
+    sim: Sim
+    stack: str = "shop"
+    kept: dict[str, frozenset[str]] = field(default_factory=dict)
+    strays: set[str] = field(default_factory=set)
+    found: list[str] = field(default_factory=list)
+    _was: Before | None = None
+
+    def before(self, hand: Hand, operation: str, about: object) -> None:
+        if operation in JUDGED:
+            rule = self.sim.account.rules.get(about.binding.arn) if isinstance(about, SetWeights | PutBack) else None
+            self._was = Before(self._capacity(), self._serving(), self._able(), rule.hand if rule else "")
+
+    def after(self, hand: Hand, operation: str, about: object) -> None:
+        if operation == "PutItem":
+            if isinstance(about, Record):
+                self._standing()
+            return
+        zombie = self._zombie(hand, operation)
+        if isinstance(about, SetWeights | PutBack) and (rule := self.sim.account.rules.get(about.binding.arn)):
+            rule.hand = "zombie" if zombie else ""
+            self.sim.account.misfortune_at = self.sim.account.time if zombie else self.sim.account.misfortune_at
+        if operation in JUDGED and not zombie:
+            self._judge(hand, operation, about)
+        if operation == "RunInstances":
+            self._count_strays(zombie)
+        self._standing()
+
+    def broken(self, promise: str) -> None:
+        self.found.append(promise)
+        raise Violation(promise, self.sim)
+
+    def _judge(self, hand: Hand, operation: str, about: object) -> None:
+        was = self._was
+        assert was is not None
+        if was.foreign or self._blind(hand):
+            return
+        if operation == "ModifyRule":
+            needed = (
+                0 if isinstance(about, PutBack) and not self._live() else min(was.capacity, self._agreed(hand, was))
+            )
+            if self._capacity() < needed:
+                self.broken(f"I1: healthy targets behind weight fall from {was.capacity} to {self._capacity()}")
+            self._pure(about)
+            return
+        gone = set(about) if operation == "TerminateInstances" else set()
+        if isinstance(about, Deregister) and self._weight(about.group):
+            gone = set(about.instances)
+        if isinstance(about, DeleteGroup) and self._weight(about.group):
+            self.broken(f"I5: {about.group} has weight and is deleted")
+        if hit := was.serving & gone:
+            self.broken(f"I5: {', '.join(sorted(hit))} is behind weight")
+        if was.able and not self._able() and self._live():
+            self.broken("I5: the last healthy fleet is taken away")
+
+    def _agreed(self, hand: Hand, was: Before) -> int:
+        """The whole new fleet for a switch forward; for a way back, one healthy target at least, or as many as it has."""
+        goal = hand.goal
+        if goal is None or goal.fleet is None:
+            return 0
+        if goal.kind == "deploy":
+            pools = [
+                p for p in self.sim.account.pools.values() if p.tags.get("bluegreen:deployment") == goal.deployment
+            ]
+            forward = any(self._weight(pool.arn) for pool in pools)
+            return goal.fleet.count if forward else min(1, was.capacity)
+        return 1 if goal.undo else min(was.capacity, max(1, goal.fleet.count))
+
+    def _pure(self, about: object) -> None:
+        """I2: what is behind weight in one action is one fleet, and nothing of another is in its group."""
+        if not isinstance(about, SetWeights):
+            return
+        account = self.sim.account
+        weighted = [account.pools[arn] for arn, weight in about.weights if weight]
+        if len({pool.tags.get("bluegreen:deployment", pool.arn) for pool in weighted}) > 1:
+            self.broken(f"I2: two releases have weight: {', '.join(pool.name for pool in weighted)}")
+        for pool in weighted:
+            whose = pool.tags.get("bluegreen:deployment")
+            strange = [t.machine.id for t in pool.targets.values() if whose and t.machine.deployment != whose]
+            if strange:
+                self.broken(f"I2: {', '.join(strange)} is in {pool.name} and not of its fleet")
+
+    def _standing(self) -> None:
+        """I3 and I4: what must be so at any moment."""
+        record = self._record()
+        if record is None:
+            return
+        alive: dict[str, list[Machine]] = {}
+        for machine in self.sim.account.machines.values():
+            if machine.state in ("pending", "running"):
+                alive.setdefault(machine.deployment, []).append(machine)
+        for fleet in (record.live, record.standby):
+            if fleet is not None and fleet.ours:
+                self._whole(fleet, alive.get(fleet.deployment, []))
+        known = {fleet.deployment for fleet in record.fleets}
+        goal = record.goal
+        if goal is not None:
+            known |= {fleet.deployment for fleet in (goal.fleet, goal.undo, *goal.left) if fleet}
+        for deployment in alive.keys() - known:
+            if lost := [m.id for m in alive[deployment] if m.id not in self.strays and m.stack == self.stack]:
+                self.broken(f"I4: {', '.join(lost)} of {deployment} runs, and nothing in the record knows of it")
+
+    def _whole(self, fleet: Fleet, alive: list[Machine]) -> None:
+        account = self.sim.account
+        ids = frozenset(machine.id for machine in alive)
+        kept = self.kept.setdefault(fleet.deployment, ids)
+        if more := ids - kept - self.strays:
+            self.broken(f"I3: {fleet.label} has grown by {', '.join(sorted(more))}")
+        for name in kept - ids:
+            if name not in account.casualties:
+                self.broken(f"I3: {name} of {fleet.label}, which is kept, was terminated")
+        for rule, arn in zip(account.rules.values(), fleet.groups, strict=False):
+            pool = account.pools.get(arn)
+            if pool is None:
+                self.broken(f"I3: the target group {arn} of {fleet.label}, which is kept, is gone")
+                return
+            if not rule.hand and not self.sim.touched and all(arn != named for named, _ in rule.weights or ()):
+                self.broken(f"I3: {fleet.label}, which is kept, is not attached to {rule.ref.name}")
+            for name in ids:
+                target = pool.targets.get(name)
+                if target is None or target.draining:
+                    self.broken(f"I3: {name} of {fleet.label}, which is kept, is not registered in {pool.name}")
+
+    def _count_strays(self, zombie: bool) -> None:
+        """What a run launches after it was taken over is left to gc."""
+        record = self._record()
+        if zombie and record is not None:
+            known = {i for ids in self.kept.values() for i in ids}
+            self.strays |= {i for _, ids in self.sim.account.tokens.values() for i in ids} - known
+
+    def _zombie(self, hand: Hand, operation: str) -> bool:
+        """Whether another run has taken over. I6: then no call of the old one may go out but the one in flight."""
+        record = self._record()
+        if record is None or hand.epoch >= record.epoch:
+            return False
+        taken = self.sim.ledger.taken_at
+        if self.sim.account.time > taken + OLDER_S and hand.paused_at < taken and not hand.dead:
+            late = self.sim.account.time - taken
+            self.broken(f"I6: {hand.name} calls {operation} {late:.0f} s after epoch {record.epoch} took over")
+        return True
+
+    def _blind(self, hand: Hand) -> bool:
+        """Something got worse, by no act, after the actor looked, and it could not have known."""
+        account = self.sim.account
+        recent = hand.looked_at > account.time - TRUST_S or hand.paused_at >= hand.looked_at
+        return recent and account.misfortune_at > hand.looked_at - LOOKING_S
+
+    def _record(self) -> Record | None:
+        return self.sim.ledger.records.get(self.stack)
+
+    def _live(self) -> Fleet | None:
+        record = self._record()
+        return record.live if record else None
+
+    def _weight(self, arn: str) -> int:
+        return max((dict(rule.weights or ()).get(arn, 0) for rule in self.sim.account.rules.values()), default=0)
+
+    def _capacity(self) -> int:
+        """Of the rule that has the fewest healthy targets behind weight."""
+        pools = self.sim.account.pools
+        return min(
+            sum(pools[arn].healthy for arn, weight in rule.weights or () if weight and arn in pools)
+            for rule in self.sim.account.rules.values()
+        )
+
+    def _serving(self) -> frozenset[str]:
+        rules = self.sim.account.rules.values()
+        weighted = {arn for rule in rules for arn, weight in rule.weights or () if weight}
+        pools = [pool for arn, pool in self.sim.account.pools.items() if arn in weighted]
+        return frozenset(t.machine.id for pool in pools for t in pool.targets.values() if not t.draining)
+
+    def _able(self) -> bool:
+        return any(pool.healthy for pool in self.sim.account.pools.values() if pool.used)
+
+
+def told(sim: Sim) -> str:
+    """The last calls, readable."""
+    start = sim.trace[0][0] if sim.trace else 0.0
+    lines = [
+        f"{at - start:9.2f}  {who:<10} {what:<28} {_short(about):<70} {_short(outcome)}"
+        for at, who, what, about, outcome in sim.trace[-SHOWN:]
+    ]
+    return "\n".join(lines)
+
+
+def _short(value: object, length: int = 100) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {value}".replace("\n", " ")[:length]
+    if isinstance(value, Record):
+        goal = f"{value.goal.kind} {value.goal.deployment}" if value.goal else "no goal"
+        fleets = " ".join(fleet.deployment for fleet in value.fleets)
+        return f"epoch {value.epoch}, {goal}, {fleets}, {'held' if value.owner else 'free'}"
+    if isinstance(value, SetWeights):
+        weights = ", ".join(f"{arn.split('/')[1]} {weight}" for arn, weight in value.weights)
+        return f"{value.binding.name[-12:]}: {weights}"
+    if isinstance(value, Binding):
+        return ", ".join(f"{arn.split('/')[1]} {weight}" for arn, weight in value.weights or ()) or "no groups"
+    if isinstance(value, tuple) and value and hasattr(value[0], "state"):
+        return ", ".join(f"{i.id[-3:]} {i.state}" for i in value)[:length]
+    if isinstance(value, Group):
+        return ", ".join(f"{t.id[-3:]} {t.state}" for t in value.targets)[:length]
+    if hasattr(value, "why"):
+        return str(value.why)[:length]
+    return str(value).replace("arn:aws:elasticloadbalancing:eu-west-1:123456789012:", "")[:length]

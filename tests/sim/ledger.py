@@ -1,0 +1,90 @@
+"""The Records port on the simulator: one record a stack, changed by conditional writes, and the journals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bluegreen.core.event import Event
+from bluegreen.core.fleet import split_deployment
+from bluegreen.core.record import Record
+from bluegreen.errors import CloudError, LineTaken, OutcomeUnknown, Superseded
+
+if TYPE_CHECKING:
+    from tests.sim.aws import Hand
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+class Ledger:
+    """The table. `taken_at`: when its record's epoch last rose."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        self.journal: dict[tuple[str, int], dict[int, Event]] = {}
+        self.taken_at = 0.0
+
+
+class SimRecords:
+    """The Records port of one process."""
+
+    def __init__(self, hand: Hand) -> None:
+        self.hand = hand
+        self.ledger = hand.sim.ledger
+
+    def read(self, stack: str) -> Record | None:
+        return self.hand.call("GetItem", stack, self.ledger.records.get, stack)
+
+    def write(self, record: Record, epoch: int, op_id: str) -> None:
+        try:
+            self.hand.call("PutItem", record, self._put, record, epoch, op_id)
+        except OutcomeUnknown:
+            self._settle(record, epoch, op_id)
+        except CloudError as error:
+            if error.code != CONDITION_FAILED:
+                raise
+            self._settle(record, epoch, op_id)
+
+    def _put(self, record: Record, epoch: int, op_id: str) -> None:
+        now = self.ledger.records.get(record.stack)
+        if not (now is None if not epoch else now is not None and (now.epoch, now.op_id) == (epoch, op_id)):
+            raise CloudError(f"AWS refused PutItem: {CONDITION_FAILED}", action="PutItem", code=CONDITION_FAILED)
+        if now is None or now.epoch < record.epoch:
+            self.ledger.taken_at = self.hand.sim.account.time
+        self.ledger.records[record.stack] = record
+        self.hand.epoch, self.hand.goal = record.epoch, record.goal or self.hand.goal
+
+    def _settle(self, record: Record, epoch: int, op_id: str) -> None:
+        """As the DynamoDB adapter settles it."""
+        now = self.read(record.stack)
+        if now is not None and now.op_id == record.op_id:
+            return
+        if now is not None and (now.epoch, now.op_id) != (epoch, op_id):
+            raise Superseded(f"{record.stack} was taken over while this run held it", why=f"Epoch {now.epoch} stands.")
+        raise OutcomeUnknown(f"the record of {record.stack} could not be written", action="PutItem")
+
+    def append(self, deployment: str, number: int, event: Event) -> None:
+        journal = split_deployment(deployment)
+        try:
+            self.hand.call("PutItem", event, self._append, journal, number, event)
+        except OutcomeUnknown:
+            stands = self.hand.call("GetItem", number, lambda: self.ledger.journal.get(journal, {}).get(number))
+            if stands is None:
+                raise
+            if stands != event:
+                raise LineTaken(f"line {number} of {deployment} is written already") from None
+        except CloudError as error:
+            if error.code == CONDITION_FAILED:
+                raise LineTaken(f"line {number} of {deployment} is written already") from error
+            raise
+
+    def _append(self, journal: tuple[str, int], number: int, event: Event) -> None:
+        lines = self.ledger.journal.setdefault(journal, {})
+        if lines.setdefault(number, event) != event:
+            raise CloudError(f"AWS refused PutItem: {CONDITION_FAILED}", action="PutItem", code=CONDITION_FAILED)
+
+    def events(self, deployment: str) -> tuple[Event, ...]:
+        return self.hand.call("Query", deployment, self._query, split_deployment(deployment))
+
+    def _query(self, journal: tuple[str, int]) -> tuple[Event, ...]:
+        lines = self.ledger.journal.get(journal, {})
+        return tuple(lines[number] for number in sorted(lines))

@@ -1,0 +1,155 @@
+"""A run: a history without faults, commands that meet them, what the operator does then, and the end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from tests.sim.baton import Turns
+from tests.sim.ending import check_rest, check_result
+from tests.sim.faults import Trouble, draw
+from tests.sim.invariants import Violation
+from tests.sim.stage import Result, Shape, Stage
+
+TRIES = 3
+OPERATOR = ("resume", "resume", "abort", "rollback")  # what is tried, in turn, until nothing is under way
+LEASE_S = 21.0
+HISTORIES: tuple[tuple[str, ...], ...] = (
+    (),
+    ("deploy A",),
+    ("deploy A", "deploy B"),
+    ("deploy A", "deploy B", "rollback"),
+)
+MOST_TROUBLES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`others` are commands that begin so many seconds after `command`, at the same time; `seed` decides whose turn it is.
+    `after` is what the operator does first when something is left under way."""
+
+    history: tuple[str, ...]
+    command: str
+    troubles: tuple[Trouble, ...] = ()
+    after: str = ""
+    shape: Shape = field(default_factory=Shape)
+    others: tuple[tuple[float, str], ...] = ()
+    seed: int = 0
+
+    def __str__(self) -> str:
+        troubles = "; ".join(str(t) for t in self.troubles) or "no trouble"
+        others = "".join(f" + {command} after {delay:.1f} s" for delay, command in self.others)
+        then = f", then {self.after}" if self.after else ""
+        return f"{', '.join(self.history) or 'nothing'} | {self.command}{others} | {troubles}{then} | {self.shape}"
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of a plan. `broken` is None when every promise held."""
+
+    plan: Plan
+    stage: Stage
+    broken: Violation | None = None
+
+    @property
+    def faults(self) -> int:
+        return self.stage.sim.ever_met + self.stage.sim.troubles.met
+
+
+def play(plan: Plan) -> Run:
+    stage = Stage(plan.shape)
+    run = Run(plan, stage)
+    try:
+        for command in plan.history:
+            checked(stage, command)
+        stage.sim.arm(plan.troubles)
+        _act(stage, plan)
+        stage.sim.disarm()
+        recover(stage, plan.after)
+        if stage.record is not None and stage.record.goal is None:
+            checked(stage, "gc")
+            check_rest(stage)
+    except Violation as error:
+        run.broken = error
+    return run
+
+
+def _act(stage: Stage, plan: Plan) -> None:
+    if not plan.others:
+        checked(stage, plan.command)
+        return
+
+    def job(command: str) -> None:
+        checked(stage, command)
+
+    jobs = [(0.0, plan.command), *plan.others]
+    Turns(stage.sim, random.Random(plan.seed)).play([(delay, lambda c=command: job(c)) for delay, command in jobs])
+
+
+def checked(stage: Stage, command: str) -> Result:
+    result = stage.run(command)
+    check_result(stage, result)
+    return result
+
+
+def recover(stage: Stage, first: str = "") -> None:
+    """As an operator would, until nothing is under way: `first` once, then one command after another. What somebody else
+    did to the weights may need one who puts them right by hand."""
+    result = None
+    for command in (*((first,) if first else ()), *OPERATOR * TRIES):
+        record = stage.record
+        if record is None or (record.goal is None and record.owner is None and command != first):
+            return
+        result = checked(stage, command)
+        if result.name == "Held":
+            stage.sim.account.advance(stage.sim.account.time + LEASE_S)
+            result = checked(stage, command)
+    if stage.sim.touched or stage.record is None or stage.record.goal is None:
+        return
+    goal = stage.record.goal
+    which = "first deployment" if goal.live is None else goal.kind
+    ends = ", ".join(dict.fromkeys(f"{each.command} {each.name}" for each in stage.results[-len(OPERATOR) :]))
+    stage.promises.broken(f"I8: the {which} cannot be got out of: {ends}")
+
+
+def shrunk(plan: Plan, promise: str) -> Plan:
+    """The same failure with as few troubles as can be, by dropping them one by one."""
+    for number in range(len(plan.troubles)):
+        fewer = replace(plan, troubles=plan.troubles[:number] + plan.troubles[number + 1 :])
+        found = play(fewer)
+        if found.broken is not None and found.broken.promise[:2] == promise[:2]:
+            return shrunk(fewer, promise)
+    return plan
+
+
+def drawn(seed: int) -> Plan:
+    """The plan of a seed."""
+    dice = random.Random(seed)
+    shape = Shape(
+        count=dice.choice((1, 2, 4, 4)),
+        bindings=dice.choice((1, 1, 1, 2)),
+        bake_s=dice.choice((0, 0, 20)),
+        app_s=dice.choice((1.0, 4.0, 17.0)),
+        zones=dice.choice((1, 2, 3, 3)),
+        poll_s=2.0,
+    )
+    history = dice.choice(HISTORIES)
+    command = dice.choice(("deploy C", "deploy C", "deploy C", "rollback")) if history else "deploy C"
+    troubles = tuple(draw(dice, 90 if command[0] == "d" else 30) for _ in range(dice.randrange(MOST_TROUBLES + 1)))
+    others: tuple[tuple[float, str], ...] = ()
+    if history and dice.random() < 0.4:
+        also = [
+            dice.choice(("rollback", "rollback", "resume", "abort", "deploy D")) for _ in range(dice.choice((1, 1, 2)))
+        ]
+        others = tuple((dice.uniform(0, 25), each) for each in also)
+    after = dice.choice(("", "resume", "rollback", "abort", "deploy D"))
+    return Plan(history, command, troubles, after, shape, others, seed)
+
+
+def calls_of(history: Iterable[str], command: str, shape: Shape) -> int:
+    """How many AWS calls the command makes when nothing goes wrong."""
+    stage = Stage(shape)
+    for each in history:
+        stage.run(each)
+    return stage.run(command).calls

@@ -1,0 +1,208 @@
+"""A stack on the simulator: the commands of the controller, run by processes that may fail, and what each ended with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bluegreen.controller import commands
+from bluegreen.controller.resolve import Facts, Rendered
+from bluegreen.controller.world import World
+from bluegreen.core.decision import Wait
+from bluegreen.core.event import Event
+from bluegreen.core.image_ref import PinnedImage
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.record import Owner, Record
+from bluegreen.core.stack import FleetShape, Health, Port, Registry, Rollout, Rule, Service, Stack, Traffic
+from bluegreen.core.step import Step
+from bluegreen.errors import BluegreenError
+from tests.sim.aws import ACCOUNT, REGION, ZONES, Hand, Sim, SimClock
+from tests.sim.faults import Crash
+from tests.sim.invariants import Promises
+from tests.sim.ledger import SimRecords
+from tests.sim.services import SimFleets, SimTraffic
+
+SHOP = "shop"
+DIGEST = {v: hashlib.sha256(v.encode()).hexdigest() for v in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
+def bindings(number: int = 1, drain_s: int = 5) -> tuple[Traffic, ...]:
+    health = Health("/health", 5, 4, 2, 2)
+    hosts = ("shop.example.com", "api.example.com")[:number]
+    return tuple(Traffic("demo-alb", 80, 8080, Rule(host=host), health, drain_s) for host in hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How large the stack is, and how patient."""
+
+    count: int = 4
+    bindings: int = 1
+    bake_s: int = 0
+    app_s: float = 4.0
+    boot_timeout_s: int = 60
+    zones: int = 3
+    poll_s: float = 1.0
+
+    def stack(self, version: str) -> Stack:
+        image = f"registry.example.com/shop/web:{version}"
+        return Stack(
+            name=SHOP,
+            region=REGION,
+            account=ACCOUNT,
+            fleet=FleetShape(
+                self.count, "ubuntu-24.04", ("m7i.large", "m6i.large"), tuple(ZONES)[: self.zones], ("sg-1",), "web"
+            ),
+            traffic=bindings(self.bindings),
+            registry=Registry("registry.example.com"),
+            services=(Service("web", image, ports=(Port(8080, 8000),)),),
+            rollout=Rollout(self.boot_timeout_s, self.bake_s),
+            source="shop.yml",
+        )
+
+
+class Digests:
+    """The Images port."""
+
+    def digest(self, reference: str, architecture: str) -> PinnedImage:
+        name, _, version = reference.rpartition(":")
+        return PinnedImage(f"{name}@sha256:{DIGEST[version]}", reference, architecture, 0)
+
+
+class Witness:
+    """The watcher of one process: what is done and said goes into the trace."""
+
+    def __init__(self, hand: Hand) -> None:
+        self.hand = hand
+
+    def step(self, step: Step) -> None:
+        self.hand.note("-", step.why)
+
+    def wait(self, wait: Wait) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def note(self, text: str) -> None:
+        self.hand.note("says", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One command: an outcome, an error, or neither when the process is gone. `calls` and `seconds` are what it took."""
+
+    command: str
+    hand: Hand
+    outcome: Outcome | None
+    error: BluegreenError | None
+    calls: int
+    seconds: float
+    before: Record | None
+
+    @property
+    def code(self) -> int:
+        if self.outcome is not None:
+            return self.outcome.exit_code
+        return self.error.exit_code if self.error is not None else -9
+
+    @property
+    def name(self) -> str:
+        if self.outcome is not None:
+            return self.outcome.result
+        return type(self.error).__name__ if self.error is not None else "crashed"
+
+    def __str__(self) -> str:
+        said = self.outcome.sentence if self.outcome else self.error.what if self.error else ""
+        return f"{self.command}: {self.name} ({self.code}) {said}"
+
+
+class Stage:
+    """The simulator, a stack, and the history of its commands."""
+
+    def __init__(self, shape: Shape | None = None) -> None:
+        self.shape = shape or Shape()
+        self.sim = Sim(bindings(self.shape.bindings))
+        self.sim.account.app_s = self.shape.app_s
+        self.promises = Promises(self.sim)
+        self.sim.judge = self.promises
+        self.results: list[Result] = []
+        self._stacks: dict[str, Stack] = {}
+        self._processes = 0
+
+    def world(self, name: str) -> tuple[Hand, World]:
+        hand = Hand(self.sim, name)
+        world = World(
+            SimFleets(hand), SimTraffic(hand), SimRecords(hand), SimClock(hand), Witness(hand), self.shape.poll_s
+        )
+        return hand, world
+
+    def job(self, version: str, owner: Owner, wait_s: float = 0.0) -> commands.Deploy:
+        stack = self.stack(version)
+
+        def facts(vpc: str) -> Facts:
+            zones = {subnet: ZONES[subnet] for subnet in stack.fleet.subnets}
+            return Facts(ACCOUNT, zones, "ami-0240400000000a064")
+
+        return commands.Deploy(stack, version, owner, facts, Digests(), render, wait_s=wait_s)
+
+    def stack(self, version: str) -> Stack:
+        if version not in self._stacks:
+            self._stacks[version] = self.shape.stack(version)
+        return self._stacks[version]
+
+    def run(self, command: str) -> Result:
+        """`deploy B`, `rollback`, `rollback shop-1`, `resume`, `abort` or `gc`, in a process of its own."""
+        self._processes += 1
+        hand, world = self.world(f"{self._processes} {command}")
+        before, began = self.record, self.sim.account.time
+        outcome: Outcome | None = None
+        failed: BluegreenError | None = None
+        try:
+            outcome = self._command(command, hand.name)(world)
+        except BluegreenError as error:
+            failed = error
+        except Crash:
+            pass
+        took = self.sim.account.time - began
+        result = Result(command, hand, outcome, failed, hand.calls, took, before)
+        hand.note("ends", result)
+        self.results.append(result)
+        return result
+
+    def _command(self, command: str, name: str) -> Callable[[World], Outcome]:
+        word, _, rest = command.partition(" ")
+        owner = Owner(f"arn:aws:iam::{ACCOUNT}:user/ann", name)
+        match word:
+            case "deploy":
+                return lambda world: commands.deploy(world, self.job(rest, owner))
+            case "rollback":
+                return lambda world: commands.rollback(world, SHOP, owner, rest)
+            case "resume":
+                return lambda world: commands.resume(world, SHOP, owner)
+            case "abort":
+                return lambda world: commands.abort(world, SHOP, owner)
+            case _:
+                return lambda world: commands.gc(world, SHOP, owner)
+
+    @property
+    def record(self) -> Record | None:
+        return self.sim.ledger.records.get(SHOP)
+
+    def weights(self) -> dict[str, int]:
+        """Version → weight, of the first rule."""
+        rule = next(iter(self.sim.account.rules.values()))
+        pools = self.sim.account.pools
+        return {pools[arn].tags.get("bluegreen:version", arn): weight for arn, weight in rule.weights or ()}
+
+    def running(self) -> dict[str, int]:
+        """Version → instances that are not gone."""
+        found: dict[str, int] = {}
+        for machine in self.sim.account.machines.values():
+            if machine.alive:
+                found[machine.version] = found.get(machine.version, 0) + 1
+        return found
+
+
+def render(stack: Stack, images: Mapping[str, str]) -> Rendered:
+    data = repr(sorted(images.items())).encode()
+    return Rendered(data, hashlib.sha256(data).hexdigest())

@@ -1,0 +1,56 @@
+"""Every single fault at every call, every crash with every way on, and random schedules (BLUEGREEN_SIM_SEEDS, 5000)."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.sim.scenario import drawn
+from tests.sim.sweeps import AFTER, CASES, STOPPED, UNFINISHED, Tally, crashes, second_crashes, singles
+
+SEEDS = int(os.environ.get("BLUEGREEN_SIM_SEEDS", "5000"))
+PARTS = 10
+
+
+def held(tally: Tally) -> None:
+    assert tally.runs
+    if tally.broken:
+        pytest.fail(tally.report(), pytrace=False)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_single_fault_at_every_call(case: str) -> None:
+    tally = Tally()
+    for plan in singles(case):
+        tally.add(plan)
+    held(tally)
+
+
+@pytest.mark.parametrize("after", AFTER)
+@pytest.mark.parametrize("case", CASES)
+def test_a_crash_before_and_after_every_call_leaves_every_way_on(case: str, after: str) -> None:
+    tally = Tally()
+    for plan in crashes(case, after):
+        tally.add(plan)
+    held(tally)
+
+
+@pytest.mark.parametrize("command", UNFINISHED)
+@pytest.mark.parametrize("stopped", STOPPED)
+def test_what_the_operator_does_after_a_crash_may_fail_at_every_call_too(command: str, stopped: str) -> None:
+    tally = Tally()
+    for plan in second_crashes(command, stopped):
+        tally.add(plan)
+    held(tally)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_random_schedules(part: int) -> None:
+    tally = Tally()
+    for seed in range(part * SEEDS // PARTS, (part + 1) * SEEDS // PARTS):
+        run = tally.add(drawn(seed))
+        if tally.broken:
+            assert run.broken is not None
+            pytest.fail(f"replay: python -m tests.sim --seed {seed}\n{tally.report()}", pytrace=False)
+    held(tally)
