@@ -105,15 +105,23 @@ def run(options: Namespace) -> int:
         code: int = module_of(options.command).run(options)
         return code
     except BluegreenError as error:
+        _stop_spinning()
         show_error(error, options)
         return error.exit_code
     except KeyboardInterrupt:
+        _stop_spinning()
         sys.stderr.write("bluegreen: interrupted; nothing was under way\n")
         return 130
     except BrokenPipeError:
         return 0
     except Exception as error:  # noqa: BLE001 - the last resort: a report instead of a traceback
+        _stop_spinning()
         return show_bug(error, options)
+
+
+def _stop_spinning() -> None:
+    if progress := sys.modules.get("bluegreen.cli.progress"):
+        progress.stop_spinning()
 
 
 def entry() -> NoReturn:
@@ -122,6 +130,7 @@ def entry() -> NoReturn:
         code = main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
+    _stop_spinning()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

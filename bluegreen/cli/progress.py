@@ -57,6 +57,16 @@ class Lines:
             sys.stderr.flush()
 
 
+_live: list[Live] = []  # what may still spin
+
+
+def stop_spinning() -> None:
+    """Before anything else is printed, and before the process ends: a spinner hides the cursor."""
+    for live in _live:
+        with contextlib.suppress(OSError, ValueError):
+            live.status.stop()
+
+
 class Live(Lines):
     """On a terminal: the same lines, and a spinner with what is waited for."""
 
@@ -66,6 +76,7 @@ class Live(Lines):
 
         self.console = Console(stderr=True, highlight=False)
         self.status = self.console.status("", spinner="dots")
+        _live.append(self)
 
     def wait(self, wait: Wait) -> None:
         self.status.update(f"{wait.why}, {max(0, wait.until - time.time()):.0f} s left")
