@@ -1,4 +1,4 @@
-"""Every single fault at every call, every crash with every way on, and random schedules (BLUEGREEN_SIM_SEEDS, 5000)."""
+"""Every single fault at every call, every crash with every way on, and random schedules (BLUEGREEN_SIM_SEEDS, 1000)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.sim.scenario import drawn
 from tests.sim.sweeps import AFTER, CASES, STOPPED, UNFINISHED, Tally, crashes, second_crashes, singles
 
-SEEDS = int(os.environ.get("BLUEGREEN_SIM_SEEDS", "5000"))
+SEEDS = int(os.environ.get("BLUEGREEN_SIM_SEEDS", "1000"))
 PARTS = 10
 
 
