@@ -27,6 +27,7 @@ DEPLOY_S = 10.0  # of the demo's stack, most of what retires the older fleet inc
 ROLLBACK_S = 1.0
 WAYS_ON = ("resume", "rollback", "abort", "resume+rollback", "rollback+rollback", "deploy")
 SETTLE_TRIES = 5
+ROLLBACK_LIMIT_S = 200  # instances that a stopped run asked for are waited for, for 120 s
 CODES = {0, 3, 4, 5, 6}  # 1 is a bug, 7 asks for a human: neither may come of a death
 
 
@@ -99,7 +100,7 @@ class Rounds:
         if plan.fault == "stop":
             time.sleep(max(0.0, plan.asleep_s - (time.monotonic() - fell)))
             victim.send(signal.SIGCONT)
-        first = victim.end(90)
+        first = victim.end(ROLLBACK_LIMIT_S)
         told = f"{plan}: {first.code}; " + ", ".join(f"{word} {each.code}" for word, each in ended)
         assert plan.fault == "stop" or done or first.code == -signal.SIGKILL, told
         codes = {each.code for _, each in ended} | ({first.code} if plan.fault == "stop" else set())
@@ -133,7 +134,7 @@ class Rounds:
         running: list[tuple[str, Program]] = []
         for word in on.split("+"):
             running.append((word, self.box.start(*self._words(word, before))))
-        return [(word, each.end(120)) for word, each in running]
+        return [(word, each.end(ROLLBACK_LIMIT_S)) for word, each in running]
 
     def _under_way(self) -> bool:
         """Whether something was begun that the fault left unfinished."""
