@@ -1,0 +1,148 @@
+"""Planted bugs: each changes one thing in the core or the controller for as long as its context lasts, and the simulator's
+checks have to see it. `plans` are those that show it, taken from the sweeps and the random schedules."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from bluegreen.controller import hold, run
+from bluegreen.controller.hold import Hold
+from bluegreen.controller.journal import Journal
+from bluegreen.controller.perform import Performer
+from bluegreen.core import event as ev
+from bluegreen.core.decide import deploy, retire, rollback
+from bluegreen.core.decide.case import Case, Rule
+from bluegreen.core.decision import Decision, Finish
+from bluegreen.core.fleet import Weights, weights_of
+from bluegreen.core.observation import Binding
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.record import Record
+from bluegreen.core.step import Launch
+from bluegreen.core.traffic import all_to
+from bluegreen.errors import Superseded
+from tests.sim.scenario import Plan, drawn
+from tests.sim.sweeps import CASES, crashes, singles
+
+SEED = 5
+TURNS = 1500  # a real run takes some hundred; a mutant that turns in circles is to be seen soon
+_ROLLBACK, _DEPLOY = rollback.RULES, deploy.RULES
+_LAUNCH, _WRITE = Performer._launch, Journal.write
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    changes: tuple[tuple[Any, str, Any], ...]
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(run, "MAX_TURNS", TURNS)
+            for where, name, value in self.changes:
+                patch.setattr(where, name, value)
+            yield
+
+
+def mixed(number: int) -> list[Plan]:
+    """Sweeps and random schedules in one order that is always the same, so that each kind comes early."""
+    swept = [plan for case in CASES for plan in singles(case)]
+    crashed = [plan for case in CASES for after in ("resume", "rollback", "abort") for plan in crashes(case, after)]
+    dice = random.Random(SEED)
+    dice.shuffle(swept)
+    dice.shuffle(crashed)
+    rows = zip(swept, crashed, map(drawn, itertools.count()), strict=False)
+    return list(itertools.islice(itertools.chain.from_iterable(rows), number))
+
+
+def _without(rules: tuple[Rule, ...], left_out: Rule) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if rule is not left_out)
+
+
+def _standby_dropped(binding: Binding, group: str) -> Weights:
+    return weights_of({**{arn: weight for arn, weight in binding.by_group.items() if weight}, group: 0})
+
+
+def _retire_standby_first(case: Case) -> Decision | None:
+    standby = case.goal.standby
+    return None if case.promoted or standby is None else retire.retire(case, standby)
+
+
+def _always_deployed(case: Case) -> Decision | None:
+    return Finish(Outcome("deployed", "taken for granted")) if case.promoted else None
+
+
+def _new_token(self: Performer, step: Launch) -> Any:
+    return _LAUNCH(self, replace(step, token=f"{step.token[:40]}-{len(self.journal.progress.events)}"))
+
+
+def _silent(kind: type) -> Callable[[Journal, Any], Any]:
+    return lambda self, event: None if isinstance(event, kind) else _WRITE(self, event)
+
+
+def _lost_reply_is_a_lost_lock(self: Hold) -> None:
+    if self._unsettled:
+        self._lost = Superseded("somebody else has written")
+        raise self._lost
+
+
+def _same_epoch(
+    cls: Any, records: Any, clock: Any, now: Any, stack: str, owner: Any, goal: Any, ids: Any = hold.new_id
+) -> Any:
+    seen = now or Record(stack, 1)
+    mine = replace(seen, op_id=ids(), rvn=ids(), beat_at=clock.now(), owner=owner, goal=goal(seen.epoch))
+    records.write(mine, seen.epoch if now else 0, seen.op_id)
+    return cls(records, clock, mine, ids)
+
+
+def _first_binding_only(case: Case) -> list[Any]:
+    return [(now, all_to(now, case.fleet.groups[i])) for i, (_, now) in enumerate(case.pairs())][:1]
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+MUTANTS = (
+    Mutant("a launch is not journaled before it is made", ((Journal, "write", _silent(ev.Launching)),)),
+    Mutant("a launch's answer is not journaled", ((Journal, "write", _silent(ev.Launched)),)),
+    Mutant("a failure is not journaled before the undo", ((Journal, "write", _silent(ev.Failed)),)),
+    Mutant("a launch that is repeated has a new token", ((Performer, "_launch", _new_token),)),
+    Mutant("the standby is dropped when the new fleet is attached", ((deploy, "attach", _standby_dropped),)),
+    Mutant("a rollback does not raise the epoch", ((Hold, "take", classmethod(_same_epoch)),)),
+    Mutant(
+        "the standby is retired before the new fleet is live",
+        ((deploy, "RULES", (*_DEPLOY[:5], _retire_standby_first, *_DEPLOY[5:])),),
+    ),
+    Mutant("an instance that is not found counts as gone", ((retire, "_may_still_appear", _nothing),)),
+    Mutant(
+        "one healthy instance is enough",
+        ((deploy, "RULES", _without(_DEPLOY, deploy.wait_healthy)), (run, "forbidden", _nothing)),
+    ),
+    Mutant(
+        "a promoted deploy ends well whatever is seen",
+        ((deploy, "RULES", (*_DEPLOY[:1], _always_deployed, *_DEPLOY[1:])),),
+    ),
+    Mutant("a lost reply of our own write is taken for a lost lock", ((Hold, "settle", _lost_reply_is_a_lost_lock),)),
+    Mutant(
+        "a rollback leaves the stopped fleet behind", ((rollback, "RULES", _without(_ROLLBACK, rollback.clean_up)),)
+    ),
+    Mutant(
+        "a rollback goes to whatever fleet there is",
+        ((rollback, "RULES", _without(_ROLLBACK, rollback.not_able)), (run, "forbidden", _nothing)),
+    ),
+    Mutant("a rollback does not write down who is live", ((rollback, "RULES", _without(_ROLLBACK, rollback.swap)),)),
+    Mutant("the older standby is never retired", ((deploy, "RULES", _without(_DEPLOY, deploy.retire_older)),)),
+    Mutant(
+        "the undo leaves the traffic where it is",
+        ((deploy, "_traffic_back", lambda case: ()), (run, "forbidden", _nothing)),
+    ),
+    Mutant("only the first binding is switched", ((deploy, "_switched", _first_binding_only),)),
+    Mutant("nobody ever lets go of the stack", ((Hold, "let_go", _nothing),)),
+)
