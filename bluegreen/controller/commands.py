@@ -146,8 +146,8 @@ def _follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: b
     try:
         run = Run(world, hold, goal, user_data)
         run.journal.write(ev.Started(world.clock.now(), hold.record.epoch, owner, goal, text))
-    except CloudError:
-        with suppress(CloudError, Superseded):  # the first error is told, and the lease lapses by itself
+    except (CloudError, Refused):
+        with suppress(CloudError, Refused, Superseded):  # the first error is told, and the lease lapses by itself
             hold.let_go(keep_goal=goal.kind != "deploy")
         raise
     return run.follow()
