@@ -6,8 +6,10 @@ are tried again here; a write is tried again only when it is certain that nothin
 
 from __future__ import annotations
 
+import email.utils
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +49,17 @@ CREDENTIALS = {
     "UnrecognizedClientException",
     "AuthFailure",
 }
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+# what a wrong clock is answered with; some of them have other causes too, so the Date of the answer decides
+SIGNATURES = CREDENTIALS | {
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "RequestInTheFuture",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+}
+SKEW_S = 300  # from here on AWS takes a signature for too old
+IAM_NAMES = {"elbv2": "elasticloadbalancing"}  # where IAM's prefix is not botocore's name
 
 
 @dataclass
@@ -59,6 +72,7 @@ class Aws:
     sleep: Callable[[float], None] = lambda seconds: None
     session: Any = None
     attempts: int = ATTEMPTS
+    wall: Callable[[], float] = time.time  # what signatures are made with
     calls: int = 0
     _clients: dict[str, Any] = field(default_factory=dict)
     _making: Any = field(default_factory=threading.Lock)
@@ -100,28 +114,31 @@ class Aws:
     def _once(self, service: str, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         from botocore import exceptions as boto
 
+        action = iam_action(service, operation)
         self.calls += 1
         if self.calls > MAX_CALLS:
-            raise CloudError(f"more than {MAX_CALLS} AWS calls in one command: this is a bug, and we stop here")
+            raise CloudError(
+                f"more than {MAX_CALLS} AWS calls in one command: this is a bug, and we stop here",
+                action=action,
+            )
         try:
             method = getattr(self._client(service), operation)
             answer: dict[str, Any] = method(**arguments)
             return answer
         except boto.ClientError as error:
-            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            about = error.response.get("ResponseMetadata", {})
+            status = int(about.get("HTTPStatusCode", 0))
+            if error.response.get("Error", {}).get("Code") in SIGNATURES:
+                _refuse_skew(self.wall(), str(about.get("HTTPHeaders", {}).get("date", "")))
             raise classify(service, operation, error.response.get("Error", {}), status) from error
         except (boto.ReadTimeoutError, boto.ConnectionClosedError, boto.ResponseStreamingError) as error:
-            raise OutcomeUnknown(
-                f"no answer from AWS to {service}:{operation}", action=f"{service}:{operation}", why=str(error)
-            ) from error
+            raise OutcomeUnknown(f"no answer from AWS to {action}", action=action, why=str(error)) from error
         except (boto.ConnectionError, boto.HTTPClientError) as error:
-            raise Unreachable(
-                f"{service} cannot be reached in {self.region}", action=f"{service}:{operation}", why=str(error)
-            ) from error
+            raise Unreachable(f"{service} cannot be reached in {self.region}", action=action, why=str(error)) from error
         except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.TokenRetrievalError) as error:
             raise _no_credentials(str(error)) from error
         except boto.BotoCoreError as error:
-            raise CloudError(f"{service}:{operation} could not be called: {error}", action=operation) from error
+            raise CloudError(f"{action} could not be called: {error}", action=action) from error
 
     def _client(self, service: str) -> Any:
         with self._making:
@@ -158,10 +175,36 @@ def _no_credentials(why: str) -> Refused:
     )
 
 
+def _refuse_skew(now: float, date: str) -> None:
+    """Raises Refused when the Date of AWS's answer shows that this machine's clock is what is wrong."""
+    try:
+        ahead = now - email.utils.parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return
+    if abs(ahead) >= SKEW_S:
+        raise Refused(
+            f"the clock of this machine is {abs(ahead) / 60:.0f} min {'ahead of' if ahead > 0 else 'behind'} AWS's",
+            why="AWS takes a signature that differs by more than 5 min for expired.",
+            next="set the clock (timedatectl set-ntp true), then the same command again",
+        )
+
+
+def iam_action(service: str, operation: str) -> str:
+    """The call as IAM names it: elasticloadbalancing:ModifyRule."""
+    words = "".join(word.capitalize() for word in operation.split("_"))
+    return f"{IAM_NAMES.get(service, service)}:{words}"
+
+
 def classify(service: str, operation: str, error: Mapping[str, Any], status: int = 0) -> CloudError | Refused:
     """The error of our tree for AWS's own code and HTTP status. Never by the message's text."""
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
-    action = f"{service}:{operation}"
+    action = iam_action(service, operation)
+    if code in EXPIRED:
+        return Refused(
+            "the AWS credentials have expired",
+            why=f"{action} answered {code}: {message}",
+            next="sign in again (aws sso login, or a new session)",
+        )
     if code in CREDENTIALS:
         return _no_credentials(f"{action} answered {code}: {message}")
     kind: type[CloudError] = CloudError

@@ -15,7 +15,7 @@ from bluegreen.core.event import Event, event_from_plain, event_to_plain
 from bluegreen.core.fleet import split_deployment
 from bluegreen.core.plain import from_plain, to_plain
 from bluegreen.core.record import SCHEMA, Record
-from bluegreen.errors import CloudError, LineTaken, NeedsHuman, NotFound, OutcomeUnknown, Superseded
+from bluegreen.errors import CloudError, LineTaken, NotFound, OutcomeUnknown, Refused, Superseded, Unreadable
 
 TABLE = "bluegreen"
 CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -53,7 +53,14 @@ class DynamoRecords:
 
     def read(self, stack: str) -> Record | None:
         answer = self._read("get_item", TableName=self.table, Key=_key(stack, "record"), ConsistentRead=True)
-        return _record(stack, answer.get("Item"))
+        record = _record(stack, answer.get("Item"))
+        if record is not None and record.region not in ("", self.aws.region):
+            raise Refused(
+                f"{stack} lives in {record.region}, and this command asks {self.aws.region}",
+                why="A copy of another region's table tells nothing about the fleets here.",
+                next=f"the same command with --region {record.region}",
+            )
+        return record
 
     def write(self, record: Record, epoch: int, op_id: str) -> None:
         item = {
@@ -192,16 +199,26 @@ def _unchanged(epoch: int, op_id: str) -> dict[str, Any]:
 def _record(stack: str, item: dict[str, Any] | None) -> Record | None:
     if not item:
         return None
+    where = f"DynamoDB table {TABLE}, item record of {stack}"
     try:
-        record = from_plain(Record, json.loads(item["body"]["S"]))
-        newer = record.schema > SCHEMA
-    except (KeyError, ValueError) as error:
-        raise NeedsHuman(
-            f"the record of {stack} cannot be read", where=f"DynamoDB table {TABLE}, item record", why=str(error)
+        body = json.loads(item["body"]["S"])
+        newer = body.get("schema", SCHEMA)
+        if isinstance(newer, int) and newer > SCHEMA:
+            raise Unreadable(
+                f"the record of {stack} was written by a newer bluegreen (schema {newer})",
+                where=where,
+                next="upgrade bluegreen on this machine",
+            )
+        record = from_plain(Record, body)
+        for name, stands in (("epoch", item["epoch"]["N"]), ("op_id", item["op_id"]["S"])):
+            if stands != str(getattr(record, name)):
+                raise ValueError(f"Record.{name}: {getattr(record, name)!r}, and the item's {name} is {stands!r}")
+    except (KeyError, ValueError, AttributeError, TypeError) as error:
+        why = f"there is no {error} in it" if isinstance(error, KeyError) else str(error)
+        raise Unreadable(
+            f"the record of {stack} cannot be read",
+            where=where,
+            why=f"{why}. Somebody changed it by hand?",
+            next=f"put it right, or restore the table; bluegreen rollback {stack} goes by tags meanwhile",
         ) from error
-    if newer:
-        raise NeedsHuman(
-            f"the record of {stack} was written by a newer bluegreen (schema {record.schema})",
-            next="upgrade bluegreen on this machine",
-        )
     return record

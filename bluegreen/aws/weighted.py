@@ -35,8 +35,8 @@ class WeightedTraffic:
         ref = BindingRef(spec.load_balancer, listener["ListenerArn"], rule["RuleArn"], bool(rule["IsDefault"]), name)
         if ref.default:
             ref = BindingRef(ref.load_balancer, ref.listener, ref.listener, True, name)
-        _refuse_stickiness(name, rule["Actions"])
         binding = _binding(ref, rule["Actions"])
+        _refuse_beside(binding)
         return Place(binding, balancer["VpcId"], self._stacks(tuple(binding.by_group)))
 
     def bindings(self, refs: Sequence[BindingRef]) -> tuple[Binding, ...]:
@@ -200,7 +200,7 @@ def read_weights(actions: list[dict[str, Any]]) -> Weights | None:
 
 
 def _binding(ref: BindingRef, actions: list[dict[str, Any]]) -> Binding:
-    return Binding(ref, read_weights(actions), json.dumps(actions, sort_keys=True))
+    return Binding(ref, read_weights(actions), json.dumps(actions, sort_keys=True), beside=_beside(actions))
 
 
 def _target(item: dict[str, Any]) -> Target:
@@ -224,15 +224,24 @@ def _read_conditions(rule: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def _refuse_stickiness(name: str, actions: list[dict[str, Any]]) -> None:
-    """Group stickiness keeps clients on the colour in their cookie: neither a switch nor a rollback would be instant."""
-    for action in actions:
-        if action.get("ForwardConfig", {}).get("TargetGroupStickinessConfig", {}).get("Enabled"):
-            raise Refused(
-                f"{name} has target group stickiness on",
-                why="Clients would stay on the old colour after a switch, and on the new one after a rollback.",
-                next="turn it off on the rule's forward action, then deploy again",
-            )
+def _beside(actions: list[dict[str, Any]]) -> str:
+    """What a write of the weights would drop: it replaces the whole list of actions."""
+    found = [f"an action {action['Type']} before it" for action in actions[:-1]]
+    config = actions[-1].get("ForwardConfig", {}) if actions else {}
+    if config.get("TargetGroupStickinessConfig", {}).get("Enabled"):
+        found.append("target group stickiness")
+    return " and ".join(found)
+
+
+def _refuse_beside(binding: Binding) -> None:
+    """With stickiness, clients keep the colour in their cookie: neither a switch nor a rollback would be instant."""
+    if binding.beside:
+        raise Refused(
+            f"{binding.ref.name} has {binding.beside}",
+            why="bluegreen writes the weights of the forward action and nothing else: this would be lost."
+            + (" And clients would stay on their old colour." if "stickiness" in binding.beside else ""),
+            next="take it off the rule, then deploy again",
+        )
 
 
 def _group_arguments(spec: GroupSpec, tags: dict[str, str]) -> dict[str, Any]:

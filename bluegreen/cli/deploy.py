@@ -29,7 +29,10 @@ def run(options: Namespace) -> int:
     wired.clock.listen()
     wire.reconcile(wired, stack.name)
     job = wire.deploy_job(wired, options, stack, lambda release, live: _confirm(options, stack.name, release, live))
-    return show_outcome(deploy(wired.world, job), options, stack=stack.name)
+    outcome = deploy(wired.world, job)
+    if outcome.result == "deployed":
+        wire.tidy(wired, stack.name)
+    return show_outcome(outcome, options, stack=stack.name)
 
 
 def _confirm(options: Namespace, stack: str, release: str, live: str) -> bool:

@@ -124,8 +124,19 @@ def _stop_spinning() -> None:
         progress.stop_spinning()
 
 
+def _open_streams() -> None:
+    """A parent may start us with closed streams (2>&-): Python has none then, and the next socket would get their number."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
+
+
 def entry() -> NoReturn:
     """Ends without the interpreter's teardown, which costs a rollback a tenth of a second."""
+    _open_streams()
     try:
         code = main()
     except SystemExit as end:

@@ -79,8 +79,9 @@ class Live(Lines):
         _live.append(self)
 
     def wait(self, wait: Wait) -> None:
-        self.status.update(f"{wait.why}, {max(0, wait.until - time.time()):.0f} s left")
-        self.status.start()
+        with contextlib.suppress(OSError, ValueError):  # a terminal that has hung up answers EIO
+            self.status.update(f"{wait.why}, {max(0, wait.until - time.time()):.0f} s left")
+            self.status.start()
 
     def line(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -30,14 +30,14 @@ def run(options: Namespace) -> int:
     from bluegreen.cli import progress, wire
     from bluegreen.cli.text import show_outcome
     from bluegreen.controller.degraded import rollback_anyway
-    from bluegreen.errors import CloudError
+    from bluegreen.errors import BluegreenError
 
     watcher = progress.watcher(options)
     wired = wire.wire(options, watcher)
     wired.clock.listen()
     wired.aws.attempts = 2  # the loop tries again; a ledger that does not answer shall be found out soon
     if sys.stderr.isatty():
-        with contextlib.suppress(CloudError):  # the rollback itself meets it in a moment, and knows what to do
+        with contextlib.suppress(BluegreenError):  # the rollback itself meets it in a moment, and knows what to do
             _show(watcher, wired.records.read(options.stack))
     outcome = rollback_anyway(wired.world, options.stack, wire.local_owner(), wired.book, options.to)
     return show_outcome(outcome, options, stack=options.stack)

@@ -19,7 +19,7 @@ from bluegreen.aws.record import TABLE, DynamoRecords
 from bluegreen.aws.weighted import WeightedTraffic
 from bluegreen.controller.world import World
 from bluegreen.core.record import Owner
-from bluegreen.errors import Refused, UsageError
+from bluegreen.errors import CloudError, Refused, UsageError
 from bluegreen.local.book import LocalBook
 from bluegreen.local.clock import SystemClock
 from bluegreen.local.heart import beating
@@ -179,6 +179,8 @@ def _render(stack: Stack, images: Mapping[str, str]) -> Rendered:
 
 def ensure_table(wired: Wired, note: Callable[[str], None]) -> None:
     """The ledger's table is made at the first deployment of an account and region, and waited for."""
+    from bluegreen.aws.expiry import DynamoExpiry
+
     if wired.records.exists():
         return
     note(f"making DynamoDB table {wired.records.table} (on-demand billing): the ledger of all stacks in this region")
@@ -188,3 +190,15 @@ def ensure_table(wired: Wired, note: Callable[[str], None]) -> None:
         if time.monotonic() > until:
             raise Refused(f"table {wired.records.table} is not ready after {TABLE_READY_S} s", next="try again")
         wired.clock.sleep(1)
+    try:
+        DynamoExpiry(wired.records).enable()
+    except CloudError as error:  # tried again when the first lines shall expire
+        note(f"old journals will not expire yet: {error.what}")
+
+
+def tidy(wired: Wired, stack: str) -> None:
+    """After a deployment: the lines that nobody needs any more get an end."""
+    from bluegreen.aws.expiry import DynamoExpiry
+    from bluegreen.controller import expiry
+
+    expiry.tidy(wired.world, DynamoExpiry(wired.records), stack)

@@ -46,6 +46,7 @@ def deploy(world: World, job: Deploy) -> Outcome:
     """A new fleet of the stack's release, to the end of its bake. What is live and healthy already is left alone."""
     stack = job.stack
     record = _free(world, _read(world, stack.name), job.wait_s, hasty=True)
+    _refuse_elsewhere(record, stack)
     _refuse_unfinished(record)
     places = find_places(stack, world.traffic, record)
     facts = job.facts(places[0].vpc)
@@ -58,7 +59,8 @@ def deploy(world: World, job: Deploy) -> Outcome:
         return Outcome("refused", "Not confirmed: nothing was changed.")
     goal = deploy_goal(stack, release, facts, places, record, world.clock.now())
     job.prepare()
-    hold = Hold.take(world.records, world.clock, record, stack.name, job.owner, goal)
+    pinned = replace(record or Record(stack.name, 0), account=stack.account, region=stack.region)
+    hold = Hold.take(world.records, world.clock, pinned, stack.name, job.owner, goal)
     return _follow(world, hold, job.owner, rendered.text, rendered.user_data)
 
 
@@ -146,8 +148,8 @@ def _follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: b
     try:
         run = Run(world, hold, goal, user_data)
         run.journal.write(ev.Started(world.clock.now(), hold.record.epoch, owner, goal, text))
-    except CloudError:
-        with suppress(CloudError, Superseded):  # the first error is told, and the lease lapses by itself
+    except (CloudError, Refused):
+        with suppress(CloudError, Refused, Superseded):  # the first error is told, and the lease lapses by itself
             hold.let_go(keep_goal=goal.kind != "deploy")
         raise
     return run.follow()
@@ -193,6 +195,17 @@ def _known(world: World, stack: str) -> Record:
             next="bluegreen status lists the stacks; check --region and --profile",
         )
     return record
+
+
+def _refuse_elsewhere(record: Record | None, stack: Stack) -> None:
+    if record is None or (record.account, record.region) in (("", ""), (stack.account, stack.region)):
+        return
+    raise Refused(
+        f"{stack.name} lives in account {record.account}, {record.region}; the stack file says {stack.account}, {stack.region}",
+        where=f"{stack.source}: account, region",
+        why="The record says where its fleets are.",
+        next="correct the stack file, or give the new stack another name",
+    )
 
 
 def _refuse_unfinished(record: Record | None) -> None:

@@ -13,7 +13,7 @@ from bluegreen.core.degraded import NoWay, WayBack, bindings_of, way_back
 from bluegreen.core.fleet import OwnedGroup
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.record import Owner
-from bluegreen.errors import BluegreenError, CloudError, NeedsHuman, NotFound, Refused
+from bluegreen.errors import BluegreenError, CloudError, NeedsHuman, NotFound, Refused, Unreadable
 
 TRY_S = 60.0
 WATCH_S = 10.0
@@ -35,9 +35,12 @@ class Book(Protocol):
 
 
 def lost_ledger(error: BluegreenError) -> bool:
-    """Whether the error says that the ledger cannot be used: the table is missing, or DynamoDB does not answer."""
+    """Whether the error says that the ledger cannot be used: the table is missing, DynamoDB does not answer, or the record
+    cannot be read."""
     seen: BaseException | None = error
     while seen is not None:
+        if isinstance(seen, Unreadable):
+            return True
         if isinstance(seen, CloudError) and seen.action.startswith("dynamodb:"):
             return True
         seen = seen.__cause__

@@ -133,7 +133,7 @@ class Run:
         for instance in suspects[:2]:
             try:
                 text = self.world.fleets.console(instance)
-            except CloudError as error:
+            except (CloudError, Refused) as error:
                 return f"{instance}: no console output: {error.what}"
             lines = [line.strip() for line in text.splitlines() if line.strip()]
             if lines:
@@ -174,8 +174,8 @@ class Run:
     def _stopped(self, error: CloudError | Refused) -> BluegreenError:
         """AWS said no. While nothing was begun that is a refusal; after that it leaves something to be finished."""
         begun = len(self.journal.progress.events) > 1 or self.goal.kind != "deploy"
-        self._let_go(keep_goal=begun)
-        if not begun:
+        free = self._let_go(keep_goal=begun)
+        if free and not begun:
             return error
         stack = self.goal.stack
         back = f", or bluegreen rollback {stack}" if self.goal.kind == "deploy" else ""
@@ -190,11 +190,13 @@ class Run:
         """The journal's last line; the outcome stands without it, so a failure here is said and not raised."""
         try:
             self.journal.write(event)
-        except (CloudError, Superseded) as error:
+        except (CloudError, Refused, Superseded) as error:
             self.world.watcher.note(f"the journal's last line could not be written: {error.what}")
 
-    def _let_go(self, *, keep_goal: bool) -> None:
+    def _let_go(self, *, keep_goal: bool) -> bool:
         try:
             self.hold.let_go(keep_goal=keep_goal)
-        except (CloudError, Superseded) as error:
+            return True
+        except (CloudError, Refused, Superseded) as error:
             self.world.watcher.note(f"the stack could not be let go, its lease will lapse: {error.what}")
+            return False

@@ -46,12 +46,13 @@ class Group:
 @dataclass(frozen=True, slots=True)
 class Binding:
     """`weights` is None when the action does not forward; `action` is the raw action as JSON; `exists` False when the
-    rule or listener is gone."""
+    rule or listener is gone; `beside` says what stands beside the weights and would be lost when they are written."""
 
     ref: BindingRef
     weights: Weights | None
     action: str
     exists: bool = True
+    beside: str = ""
 
     @property
     def by_group(self) -> dict[str, int]:

@@ -47,7 +47,7 @@ def _read(kind: Any, data: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(typing.cast(type, kind), data, where)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(data)
+        return _read_enum(kind, data, where)
     return _read_scalar(kind, data, where)
 
 
@@ -77,6 +77,12 @@ def _read_dataclass(kind: type, data: Any, where: str) -> Any:
         return kind(**{name: _read(hints[name], data[name], f"{where}.{name}") for name in known})
     except TypeError as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def _read_enum(kind: type[Enum], data: Any, where: str) -> Any:
+    if data not in [member.value for member in kind]:
+        raise ValueError(f"{where}: {data!r} is none of {', '.join(str(member.value) for member in kind)}")
+    return kind(data)
 
 
 def _read_scalar(kind: Any, data: Any, where: str) -> Any:

@@ -27,6 +27,7 @@ class Record:
     """`goal` is the operation in force, or None; `owner` is who follows it, or None when it was let go.
 
     `rvn` changes with every write of the holder: whoever sees it unchanged for `lease_s` on its own clock may take over.
+    `account` and `region` are where its fleets are; "" in a record of an older bluegreen.
     `doomed` are fleets that have left the traffic and wait for their end.
     """
 
@@ -43,6 +44,8 @@ class Record:
     doomed: tuple[Fleet, ...] = ()
     bindings: tuple[BindingRef, ...] = ()
     schema: int = SCHEMA
+    account: str = ""
+    region: str = ""
 
     @property
     def fleets(self) -> tuple[Fleet, ...]:

@@ -10,9 +10,11 @@ from typing import Any
 
 from bluegreen.errors import Interrupted
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class SystemClock:
-    """The Clock port. `listen` makes the first SIGINT or SIGTERM end the next sleep, and the second end the process."""
+    """The Clock port. `listen` makes the first SIGINT, SIGTERM or SIGHUP end the next sleep, and the second end the process."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -33,7 +35,9 @@ class SystemClock:
             raise Interrupted("interrupted")
 
     def listen(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: we shall outlive the terminal
             self._before[number] = signal.signal(number, self._on_signal)
 
     def stop_listening(self) -> None:
@@ -44,5 +48,5 @@ class SystemClock:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
-        for again in (signal.SIGINT, signal.SIGTERM):
+        for again in self._before:
             signal.signal(again, signal.SIG_DFL)

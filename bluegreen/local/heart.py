@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from bluegreen.errors import CloudError, Superseded
+from bluegreen.errors import CloudError, Refused, Superseded
 
 LOOK_S = 1.0
 END_S = 10.0
@@ -23,7 +23,7 @@ def beating(beat: Callable[[], None]) -> Iterator[None]:
                 beat()
             except Superseded:
                 return
-            except CloudError:
+            except (CloudError, Refused):  # credentials that expired are the loop's to tell
                 continue
 
     thread = threading.Thread(target=run, name="heartbeat", daemon=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bluegreen.core import event as ev
+from bluegreen.core.decide.bake import bake, unknown
 from bluegreen.core.decide.case import LATE_S, VISIBILITY_S, Case, Rule, superseded
 from bluegreen.core.decide.launch import launch, register
 from bluegreen.core.decide.retire import retire
@@ -125,21 +126,6 @@ def shift(case: Case) -> Decision | None:
     return Act(tuple(steps)) if steps else None
 
 
-def bake(case: Case) -> Decision | None:
-    """The bake is not over: watch the new fleet, and put the old one back when it has more healthy instances."""
-    if case.promoted or not case.goal.bake_s:
-        return None
-    until = max(case.done.gave_weight(arn) or 0.0 for arn in case.fleet.groups) + case.goal.bake_s
-    new = case.seen.healthy(case.fleet.groups)
-    old = case.seen.healthy(case.goal.live.groups) if case.goal.live else 0
-    unknown = any(case.seen.group(arn).count("unavailable") for arn in case.fleet.groups)
-    if new < case.fleet.count and old > new and not unknown:
-        return Fail(f"{new} of {case.fleet.count} instances healthy while baking, and {old} of the old fleet are")
-    if case.seen.at >= until:
-        return None
-    return Wait(until, f"baking, {new}/{case.fleet.count} healthy", frozenset({"health", "traffic", "record"}))
-
-
 def mark(case: Case) -> Decision | None:
     """The target groups do not tell yet that this fleet goes live: tag them, for a rollback without the ledger."""
     return None if case.promoted else case.mark(case.fleet)
@@ -217,6 +203,7 @@ RULES: tuple[Rule, ...] = (
     wait_healthy,
     shift,
     bake,
+    unknown,
     mark,
     promote,
     retire_older,
@@ -233,7 +220,7 @@ def boot_deadline(case: Case) -> float:
 
 def _known(case: Case, before: Before, now: Binding) -> bool:
     """Whether the action is as we found it, or as we set out to write it."""
-    if not now.exists:
+    if not now.exists or now.beside:
         return False
     if now.weights is not None and (now.ref.arn, now.weights) in case.done.written:
         return True
@@ -247,7 +234,10 @@ def _same(before: Before, now: Binding) -> bool:
 
 
 def _as_seen(case: Case, now: Binding) -> str:
-    return f"{now.ref.name} has {words(now.weights, _names(case))}" if now.exists else f"{now.ref.name} is gone"
+    if not now.exists:
+        return f"{now.ref.name} is gone"
+    beside = f" and {now.beside}" if now.beside else ""
+    return f"{now.ref.name} has {words(now.weights, _names(case))}{beside}"
 
 
 def _names(case: Case) -> dict[str, str]:

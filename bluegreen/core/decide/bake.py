@@ -1,0 +1,44 @@
+"""The rules that watch a fleet from the switch to its promotion."""
+
+from __future__ import annotations
+
+from bluegreen.core import event as ev
+from bluegreen.core.decide.case import VISIBILITY_S, Case
+from bluegreen.core.decision import Decision, Fail, Finish, Wait
+from bluegreen.core.outcome import Outcome
+
+
+def bake(case: Case) -> Decision | None:
+    """The bake is not over: watch the new fleet, and put the old one back when it has more healthy instances."""
+    if case.promoted or not case.goal.bake_s:
+        return None
+    until = max(case.done.gave_weight(arn) or 0.0 for arn in case.fleet.groups) + case.goal.bake_s
+    new = case.seen.healthy(case.fleet.groups)
+    old = case.seen.healthy(case.goal.live.groups) if case.goal.live else 0
+    unsure = any(case.seen.group(arn).count("unavailable") for arn in case.fleet.groups)
+    if new < case.fleet.count and old > new and not unsure:
+        return Fail(f"{new} of {case.fleet.count} instances healthy while baking, and {old} of the old fleet are")
+    if case.seen.at >= until:
+        return None
+    return Wait(until, f"baking, {new}/{case.fleet.count} healthy", frozenset({"health", "traffic", "record"}))
+
+
+def unknown(case: Case) -> Decision | None:
+    """AWS does not tell the new fleet's health: that is no success. Wait two minutes, then leave all as it is and ask a human."""
+    blind = max(case.seen.group(arn).count("unavailable") for arn in case.fleet.groups)
+    if case.promoted or not blind:
+        return None
+    until = max(case.done.gave_weight(arn) or 0.0 for arn in case.fleet.groups) + case.goal.bake_s + VISIBILITY_S
+    until = max(until, resumed.at + VISIBILITY_S if (resumed := case.done.last(ev.Resumed)) else 0.0)
+    if case.seen.at < until:
+        return Wait(
+            until, f"AWS does not tell the health of {blind} targets", frozenset({"health", "traffic", "record"})
+        )
+    return Finish(
+        Outcome(
+            "needs-human",
+            f"{case.fleet.label} has the traffic, and AWS does not tell the health of {blind} of its targets. "
+            "Both fleets keep running.",
+            next=f"bluegreen resume {case.goal.stack} when AWS tells it again, or bluegreen rollback {case.goal.stack}",
+        )
+    )

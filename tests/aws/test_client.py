@@ -1,0 +1,56 @@
+"""What the one door to AWS makes of AWS's answers."""
+
+from __future__ import annotations
+
+import email.utils
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from bluegreen.aws.client import Aws, iam_action
+from bluegreen.errors import CloudError, Refused
+
+NOW = 1_800_000_000.0
+
+
+class Sts:
+    """Answers every call with this code, and the time on AWS's clock."""
+
+    def __init__(self, code: str, date: str) -> None:
+        self.code, self.date = code, date
+
+    def get_caller_identity(self) -> Any:
+        about = {"HTTPStatusCode": 403, "HTTPHeaders": {"date": self.date} if self.date else {}}
+        raise ClientError(
+            {"Error": {"Code": self.code, "Message": "no"}, "ResponseMetadata": about},  # type: ignore[typeddict-item]
+            "GetCallerIdentity",
+        )
+
+
+def asked(code: str, ahead_s: float = 0.0, *, date: str | None = None) -> CloudError | Refused:
+    aws = Aws("eu-west-1", wall=lambda: NOW + ahead_s)
+    aws._clients["sts"] = Sts(code, email.utils.formatdate(NOW, usegmt=True) if date is None else date)
+    with pytest.raises((CloudError, Refused)) as caught:
+        aws.read("sts", "get_caller_identity")
+    return caught.value
+
+
+@pytest.mark.parametrize("code", ["RequestTimeTooSkewed", "SignatureDoesNotMatch", "AuthFailure", "RequestExpired"])
+@pytest.mark.parametrize(("ahead_s", "words"), [(600.0, "10 min ahead of AWS's"), (-3600.0, "60 min behind AWS's")])
+def test_a_clock_that_is_wrong_is_told(code: str, ahead_s: float, words: str) -> None:
+    error = asked(code, ahead_s)
+    assert error.exit_code == 5 and words in error.what and "set the clock" in error.next
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday"])
+def test_a_clock_that_is_right_or_cannot_be_compared_is_not_blamed(date: str | None) -> None:
+    assert "expired" in asked("ExpiredToken", 20.0, date=date).what
+    assert "clock" not in asked("SignatureDoesNotMatch", 20.0, date=date).what
+
+
+def test_a_refused_call_is_named_as_iam_names_it() -> None:
+    error = asked("AccessDenied")
+    assert "sts:GetCallerIdentity" in error.what and isinstance(error, CloudError) and error.code == "AccessDenied"
+    assert iam_action("elbv2", "modify_rule") == "elasticloadbalancing:ModifyRule"
+    assert iam_action("ec2", "run_instances") == "ec2:RunInstances"

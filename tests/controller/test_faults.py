@@ -1,0 +1,239 @@
+"""Faults of docs/faults.md that no sweep meets: no capacity, quotas, unknown health, other people's hands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bluegreen.core.observation import Group, Target
+from bluegreen.core.step import Register, SetWeights
+from bluegreen.errors import Refused
+from bluegreen.sandbox.faults import Fault
+from tests.controller.answers import answer, nothing_of_b, once
+from tests.controller.stage import Stage, shop
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def launches(stage: Stage) -> int:
+    return [operation for _, operation in stage.calls()].count("RunInstances")
+
+
+def test_no_capacity_for_any_type_ends_it_before_the_load_balancer_is_switched(stage: Stage) -> None:
+    stage.deploy("A")
+    stage.engine.calls.clear()
+    answer(stage, "InsufficientInstanceCapacity", "RunInstances", status=500)
+    outcome = stage.deploy("B")
+    assert (
+        outcome.exit_code == 3 and "no capacity in" in outcome.sentence and "m7i.large, m6i.large" in outcome.sentence
+    )
+    assert launches(stage) == 6, "each zone, each type, once"
+    nothing_of_b(stage)
+
+
+def test_a_zone_without_capacity_ends_what_the_others_launched(stage: Stage) -> None:
+    stage.deploy("A")
+    for nth in (1, 4):  # the first zone's first type, and its second
+        stage.engine.faults.add(Fault("RunInstances", nth, "before", "InsufficientInstanceCapacity", "no room", 500))
+    stage.engine.faults._seen.clear()
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 3 and "no capacity in" in outcome.sentence
+    nothing_of_b(stage)
+
+
+@pytest.mark.parametrize(
+    "code", ["VcpuLimitExceeded", "MaxSpotInstanceCountExceeded", "InsufficientFreeAddressesInSubnet"]
+)
+def test_a_quota_is_told_by_its_code_and_not_tried_again(stage: Stage, code: str) -> None:
+    stage.deploy("A")
+    stage.engine.calls.clear()
+    answer(stage, code, "RunInstances")
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 3 and code in outcome.sentence
+    assert launches(stage) == 3, "each zone once"
+    nothing_of_b(stage)
+
+
+def test_an_instance_that_dies_while_it_boots_is_told_with_the_reason_of_ec2(stage: Stage) -> None:
+    stage.deploy("A")
+
+    def die() -> None:
+        new = next(i.id for i in stage.world.fleets.look("shop") if stage._version(i.id) == "B")
+        stage.boto.client("ec2").terminate_instances(InstanceIds=[new])
+
+    once(stage, Register, die)
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 3 and "was terminated while it booted: Client.UserInitiatedShutdown" in outcome.sentence
+    nothing_of_b(stage)
+
+
+def blind(stage: Stage, when: Callable[[], bool]) -> None:
+    """While `when`, AWS does not tell the health of what is healthy on B."""
+    traffic = stage.world.traffic
+    real = traffic.groups
+
+    def groups(arns: Sequence[str]) -> dict[str, Group | None]:
+        found = real(arns)
+        if not when():
+            return found
+        return {arn: group and (_unknown(group) if "green" in arn else group) for arn, group in found.items()}
+
+    traffic.groups = groups  # type: ignore[method-assign, assignment]
+
+
+def _unknown(group: Group) -> Group:
+    targets = tuple(Target(t.id, "unavailable", "Elb.InternalError") for t in group.targets)
+    return Group(group.arn, targets)
+
+
+def test_unknown_health_before_the_switch_is_no_success(stage: Stage) -> None:
+    stage.deploy("A")
+    blind(stage, lambda: True)
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 3 and "unavailable (Elb.InternalError)" in outcome.sentence
+    nothing_of_b(stage)
+
+
+@pytest.mark.parametrize("bake_s", [0, 60])
+def test_unknown_health_after_the_switch_promotes_nothing_and_moves_nothing(stage: Stage, bake_s: int) -> None:
+    stage.deploy("A")
+    dark: list[bool] = []
+    once(stage, SetWeights, lambda: dark.append(True), shift=True)
+    blind(stage, lambda: bool(dark))
+    outcome = stage.deploy("B", shop("B", bake_s=bake_s))
+    assert outcome.exit_code == 7 and "does not tell the health of 4" in outcome.sentence
+    assert stage.record().live.version == "A" and stage.running() == {"A": 4, "B": 4}  # type: ignore[union-attr]
+    dark.clear()
+    assert stage.resume().result == "deployed"
+    assert stage.weights() == {"A": 0, "B": 100}
+
+
+def stick(stage: Stage) -> None:
+    (now,) = stage.boto.client("elbv2").describe_rules(RuleArns=[_rule_arn(stage)])["Rules"][0]["Actions"]
+    config = {**now["ForwardConfig"], "TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 300}}
+    stage.boto.client("elbv2").modify_rule(
+        RuleArn=_rule_arn(stage), Actions=[{"Type": "forward", "ForwardConfig": config}]
+    )
+
+
+def _rule_arn(stage: Stage) -> str:
+    return stage.record().bindings[0].arn
+
+
+def test_stickiness_refuses_a_deploy(stage: Stage) -> None:
+    stage.deploy("A")
+    stick(stage)
+    with pytest.raises(Refused, match="target group stickiness"):
+        stage.deploy("B")
+    assert stage.running() == {"A": 4}
+
+
+def test_stickiness_turned_on_meanwhile_ends_it_before_the_switch(stage: Stage) -> None:
+    stage.deploy("A")
+    once(stage, Register, lambda: stick(stage))
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 3 and "target group stickiness" in outcome.sentence
+    nothing_of_b(stage)
+
+
+def test_an_action_before_the_forward_is_never_dropped(stage: Stage) -> None:
+    stage.deploy("A")
+    (forward,) = stage.world.traffic.bindings(stage.record().bindings)
+    found = [{"Type": "authenticate-oidc", "Order": 1}, {**json.loads(forward.action)[0], "Order": 2}]
+    real = stage.aws.read
+
+    def read(service: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        answered = real(service, operation, **arguments)
+        if operation == "describe_rules":
+            for each in answered["Rules"]:
+                if each["RuleArn"] == forward.ref.arn:
+                    each["Actions"] = found
+        return answered
+
+    stage.aws.read = read  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="an action authenticate-oidc before it"):
+        stage.deploy("B")
+
+
+def third(stage: Stage) -> str:
+    """Somebody else's group joins the action at weight 0."""
+    elbv2 = stage.boto.client("elbv2")
+    (now,) = elbv2.describe_rules(RuleArns=[_rule_arn(stage)])["Rules"][0]["Actions"]
+    vpc = elbv2.describe_target_groups()["TargetGroups"][0]["VpcId"]
+    group = elbv2.create_target_group(Name="theirs", Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance")
+    arn = str(group["TargetGroups"][0]["TargetGroupArn"])
+    groups = [*now["ForwardConfig"]["TargetGroups"], {"TargetGroupArn": arn, "Weight": 0}]
+    elbv2.modify_rule(
+        RuleArn=_rule_arn(stage), Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+    )
+    return arn
+
+
+def attached(stage: Stage) -> set[str]:
+    (binding,) = stage.world.traffic.bindings(stage.record().bindings)
+    return set(binding.by_group)
+
+
+def test_a_third_group_in_the_action_ends_it_before_the_switch_and_stays(stage: Stage) -> None:
+    stage.deploy("A")
+    theirs: list[str] = []
+    once(stage, Register, lambda: theirs.append(third(stage)))
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 3 and "somebody else changed" in outcome.sentence
+    assert theirs[0] in attached(stage) and stage.running() == {"A": 4}
+
+
+def test_a_third_group_after_the_switch_is_left_to_a_human(stage: Stage) -> None:
+    stage.deploy("A")
+    theirs: list[str] = []
+    real = stage.clock.sleep
+
+    def sleep(seconds: float) -> None:
+        real(seconds)
+        record = stage.record()
+        if record.goal and record.goal.fleet and not theirs and stage.weights().get("A") == 0:
+            theirs.append(third(stage))
+
+    stage.clock.sleep = sleep  # type: ignore[method-assign]
+    outcome = stage.deploy("B", shop("B", bake_s=60))
+    assert outcome.exit_code == 7 and "somebody else changed" in outcome.sentence
+    assert theirs[0] in attached(stage) and stage.running() == {"A": 4, "B": 4}
+
+
+def test_a_deleted_rule_ends_a_deploy_and_is_never_made_again(stage: Stage) -> None:
+    stage.deploy("A")
+    arn = _rule_arn(stage)
+    once(stage, Register, lambda: stage.boto.client("elbv2").delete_rule(RuleArn=arn))
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 7 and "is gone" in outcome.sentence
+    assert stage.running() == {"A": 4}, "the new fleet is ended, the old one runs"
+    assert not {"CreateRule", "CreateListener"} & {operation for _, operation in stage.calls()}
+
+
+def test_a_rollback_whose_rule_is_gone_says_what_to_make(stage: Stage) -> None:
+    stage.deploy("A")
+    stage.deploy("B")
+    back = stage.record().standby
+    assert back is not None
+    stage.boto.client("elbv2").delete_rule(RuleArn=_rule_arn(stage))
+    outcome = stage.rollback()
+    assert (
+        outcome.exit_code == 7 and "gone from the load balancer" in outcome.sentence and back.groups[0] in outcome.next
+    )
+    assert stage.running() == {"A": 4, "B": 4}
+
+
+def test_what_stands_beside_the_weights_is_read(stage: Stage) -> None:
+    stage.deploy("A")
+    (binding,) = stage.world.traffic.bindings(stage.record().bindings)
+    assert binding.beside == ""
+    stick(stage)
+    (sticky,) = stage.world.traffic.bindings(stage.record().bindings)
+    assert sticky.beside == "target group stickiness" and replace(sticky, beside="", action=binding.action) == binding

@@ -1,0 +1,115 @@
+"""Credentials that expire, permissions that are missing, and budgets that stop a loop: each ends with the right code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bluegreen.aws import client
+from bluegreen.controller import run
+from bluegreen.core import event as ev
+from bluegreen.core.step import Launch, MakeGroup, Register, SetWeights, Step
+from bluegreen.errors import BluegreenError, NeedsHuman
+from tests.controller.answers import Answering, answer, nothing_of_b, once
+from tests.controller.stage import Stage
+
+LEASE_S = 21
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.mark.parametrize("kind", [MakeGroup, Launch, Register, SetWeights])
+@pytest.mark.parametrize("code", ["ExpiredToken", "RequestExpired", "ExpiredTokenException"])
+def test_credentials_that_expire_end_nothing_and_leave_it_to_resume(stage: Stage, kind: type[Step], code: str) -> None:
+    stage.deploy("A")
+    found: list[Answering] = []
+    once(stage, kind, lambda: found.append(answer(stage, code)))
+    with pytest.raises(BluegreenError) as caught:
+        stage.deploy("B")
+    assert caught.value.exit_code == 7 and "expired" in caught.value.what, caught.value
+    assert "sign in again" in caught.value.next and "bluegreen resume shop" in caught.value.next
+    found[0].over = True
+    stage.eyes.on_step = lambda step: None
+    assert stage.record().goal is not None and stage.weights()["A"] == 100
+    assert stage.resume().result == "deployed"
+    assert stage.weights() == {"A": 0, "B": 100} and stage.running() == {"A": 4, "B": 4}
+
+
+def test_credentials_that_expire_while_it_waits_are_no_end(stage: Stage) -> None:
+    stage.deploy("A")
+    real, found = stage.eyes.wait, []
+
+    def wait(wait: Any) -> None:
+        real(wait)
+        if "healthy" in wait.why and not found:
+            found.append(answer(stage, "ExpiredToken"))
+
+    stage.eyes.wait = wait  # type: ignore[method-assign]
+    with pytest.raises(NeedsHuman, match="have expired"):
+        stage.deploy("B")
+    found[0].over = True
+    assert not [e for e in stage.records.events("shop-2") if isinstance(e, ev.Finished | ev.Healthy)]
+    assert stage.resume().result == "deployed"
+
+
+@pytest.mark.parametrize(
+    ("operation", "action"),
+    [
+        ("CreateTargetGroup", "elasticloadbalancing:CreateTargetGroup"),
+        ("RunInstances", "ec2:RunInstances"),
+        ("RegisterTargets", "elasticloadbalancing:RegisterTargets"),
+    ],
+)
+def test_a_missing_permission_is_named_and_undone(stage: Stage, operation: str, action: str) -> None:
+    stage.deploy("A")
+    code = "UnauthorizedOperation" if operation == "RunInstances" else "AccessDenied"
+    answer(stage, code, operation, status=403)
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 3 and code in outcome.sentence
+    assert action in outcome.sentence
+    nothing_of_b(stage)
+
+
+def test_a_missing_permission_that_stops_the_undo_too_is_left_to_resume(stage: Stage) -> None:
+    stage.deploy("A")
+    found: list[Answering] = []
+    once(stage, SetWeights, lambda: found.append(answer(stage, "AccessDenied", "ModifyRule", status=403)), shift=True)
+    with pytest.raises(NeedsHuman, match="elasticloadbalancing:ModifyRule") as caught:
+        stage.deploy("B")
+    assert caught.value.exit_code == 7 and "bluegreen resume shop" in caught.value.next
+    assert stage.weights()["A"] == 100
+    found[0].over = True
+    assert stage.resume().exit_code == 3
+    nothing_of_b(stage)
+
+
+def test_a_hot_loop_of_calls_is_stopped_by_the_budget(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.deploy("A")
+    once(stage, Register, lambda: monkeypatch.setattr(client, "MAX_CALLS", stage.aws.calls))
+    with pytest.raises(NeedsHuman, match="AWS calls in one command: this is a bug") as caught:
+        stage.deploy("B")
+    assert caught.value.exit_code == 7 and "bluegreen resume shop" in caught.value.next
+    monkeypatch.undo()
+    stage.eyes.on_step = lambda step: None
+    stage.clock.time += LEASE_S
+    assert stage.resume().result == "deployed", "the next process has a budget of its own"
+
+
+def test_a_decision_that_repeats_without_effect_is_stopped_by_the_turns(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.deploy("A")
+    monkeypatch.setattr(run, "MAX_TURNS", 40)
+    monkeypatch.setattr(stage.clock, "sleep", lambda seconds: None)  # time stands still: no deadline ever comes
+    stage.broken.add("B")
+    with pytest.raises(NeedsHuman, match="made no progress in 40 turns") as caught:
+        stage.deploy("B")
+    assert caught.value.exit_code == 7
+    assert stage.record().owner is None and stage.record().goal is not None
+    monkeypatch.undo()
+    assert stage.abort().result == "aborted"
+    nothing_of_b(stage)

@@ -1,0 +1,135 @@
+"""The record as others may leave it: edited by hand, of a newer bluegreen, of another account or region."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bluegreen.controller import degraded
+from bluegreen.errors import BluegreenError, Refused, Unreadable
+from bluegreen.local.book import LocalBook
+from tests.controller.stage import OWNER, Stage, shop
+
+KEY = {"stack": {"S": "shop"}, "item": {"S": "record"}}
+WRITES = ("Put", "Update", "Create", "Modify", "Delete", "Run", "Terminate", "Register", "Deregister", "Add")
+
+
+@pytest.fixture
+def stage(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setenv("BLUEGREEN_STATE_DIR", str(tmp_path))
+    stage = Stage()
+    stage.deploy("A")
+    stage.deploy("B")
+    return stage
+
+
+def item(stage: Stage) -> dict[str, Any]:
+    found: dict[str, Any] = stage.boto.client("dynamodb").get_item(TableName="bluegreen", Key=KEY)["Item"]
+    return found
+
+
+def put(stage: Stage, found: dict[str, Any]) -> None:
+    stage.boto.client("dynamodb").put_item(TableName="bluegreen", Item=found)
+
+
+def edit(stage: Stage, change: Callable[[dict[str, Any]], object]) -> None:
+    found = item(stage)
+    body = json.loads(found["body"]["S"])
+    change(body)
+    put(stage, {**found, "body": {"S": json.dumps(body)}})
+
+
+def writes(stage: Stage) -> list[str]:
+    return [operation for _, operation in stage.calls() if operation.startswith(WRITES)]
+
+
+EDITS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
+    (lambda body: body.update(epoch="2"), "Record.epoch"),
+    (lambda body: body.update(epoch=7), "Record.epoch"),
+    (lambda body: body["live"].update(colour="pink"), "Record.live.colour: 'pink' is none of blue, green"),
+    (lambda body: body["live"].update(groups="tg"), "Record.live.groups"),
+    (lambda body: body["standby"].pop("deployment"), "Record.standby"),
+    (lambda body: body.update(bindings=[{}]), "Record.bindings[0]"),
+]
+
+
+@pytest.mark.parametrize(("change", "field"), EDITS)
+def test_a_record_edited_by_hand_is_refused_with_the_field(
+    stage: Stage, change: Callable[[dict[str, Any]], object], field: str
+) -> None:
+    edit(stage, change)
+    stage.engine.calls.clear()
+    for command in (lambda: stage.deploy("C"), stage.resume, stage.abort, stage.gc, stage.status):
+        with pytest.raises(Unreadable) as caught:
+            command()
+        assert caught.value.exit_code == 7 and field in caught.value.why, caught.value
+    assert writes(stage) == []
+
+
+@pytest.mark.parametrize("body", [None, {"S": "no json"}, {"S": "[]"}, {"S": '"x"'}, {"N": "1"}])
+def test_a_body_that_is_none_is_told_without_a_traceback(stage: Stage, body: dict[str, str] | None) -> None:
+    found = item(stage)
+    found.pop("body")
+    put(stage, {**found, "body": body} if body else found)
+    with pytest.raises(Unreadable, match="cannot be read"):
+        stage.status()
+
+
+def test_a_newer_schema_is_refused_and_says_to_upgrade(stage: Stage) -> None:
+    edit(stage, lambda body: body.update(schema=99, live="of another shape"))
+    stage.engine.calls.clear()
+    with pytest.raises(Unreadable, match="schema 99") as caught:
+        stage.deploy("C")
+    assert "upgrade" in caught.value.next and writes(stage) == []
+
+
+@pytest.mark.parametrize("change", [lambda body: body.update(schema=99), lambda body: body.pop("stack")])
+def test_a_rollback_goes_by_tags_when_the_record_cannot_be_read(
+    stage: Stage, change: Callable[[dict[str, Any]], object]
+) -> None:
+    (ref,) = stage.record().bindings
+    standby = stage.record().standby
+    edit(stage, change)
+    broken = item(stage)
+    outcome = degraded.rollback_anyway(stage.world, "shop", OWNER, LocalBook("test"))
+    assert outcome.exit_code == 0 and "DEGRADED: blue shop-1 (A) serves" in outcome.sentence
+    (now,) = stage.world.traffic.bindings((ref,))
+    assert standby is not None and now.by_group[standby.groups[0]] == 100
+    assert item(stage) == broken, "what cannot be read is not written over"
+
+
+def test_a_deploy_writes_down_the_account_and_the_region(stage: Stage) -> None:
+    assert (stage.record().account, stage.record().region) == ("123456789012", stage.aws.region)
+
+
+@pytest.mark.parametrize("change", [{"account": "999999999999"}, {"region": "us-east-1"}])
+def test_a_stack_file_of_another_account_or_region_is_refused_before_any_write(
+    stage: Stage, change: dict[str, str]
+) -> None:
+    stage.engine.calls.clear()
+    with pytest.raises(Refused, match="lives in account 123456789012") as caught:
+        stage.deploy("C", replace(shop("C"), **change))  # type: ignore[arg-type]
+    assert caught.value.exit_code == 5 and writes(stage) == []
+
+
+def test_a_record_of_another_region_is_refused_by_every_command_before_any_write(stage: Stage) -> None:
+    """As a copied or a global table shows it."""
+    edit(stage, lambda body: body.update(region="us-east-1"))
+    stage.engine.calls.clear()
+    commands = (lambda: stage.deploy("C"), stage.rollback, stage.resume, stage.abort, stage.gc, stage.status)
+    for command in commands:
+        with pytest.raises(BluegreenError, match="lives in us-east-1") as caught:
+            command()
+        assert caught.value.exit_code == 5 and "--region us-east-1" in caught.value.next
+    assert writes(stage) == []
+
+
+def test_a_record_without_the_pin_gets_it_with_the_next_deploy(stage: Stage) -> None:
+    edit(stage, lambda body: [body.pop("account"), body.pop("region")])
+    assert stage.record().region == ""
+    assert stage.deploy("C").result == "deployed"
+    assert (stage.record().account, stage.record().region) == ("123456789012", stage.aws.region)

@@ -1,0 +1,37 @@
+"""Two people, one stack: who comes second is told who holds it, and waits if asked to."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from program import Sandbox
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+BUILD = "https://ci.example.com/job/shop/7/"
+
+
+def test_the_second_is_told_who_holds_the_stack_and_waits_if_asked(sandbox: Sandbox) -> None:
+    first = sandbox.start(*sandbox.deploy_words("A"), BUILD_URL=BUILD)
+    first.until("0/4 healthy")
+
+    told = sandbox.deploy("B")
+    assert told.code == 4, told
+    assert re.search(r"demo is held: deploy demo-1, waiting for health, for \d+ s", told.err)
+    assert re.search(rf"where: arn:aws:\S+ on \S+ pid {first.process.pid} \({re.escape(BUILD)}\)", told.err)
+    assert re.search(r"why: It was alive \d s ago", told.err)
+    assert "--wait-lock" in told.err and "bluegreen rollback demo" in told.err
+
+    began = time.monotonic()
+    gave_up = sandbox.deploy("B", "--wait-lock", "1s")
+    assert gave_up.code == 4 and time.monotonic() - began > 1, gave_up
+
+    waited = sandbox.start(*sandbox.deploy_words("B", "--wait-lock", "1m"))
+    waited.until("demo is held by arn:aws")
+    assert first.process.poll() is None, "the first had ended already: nobody was waited for"
+    assert first.end().code == 0
+    ended = waited.end()
+    assert ended.code == 0 and "blue demo-1 (A) stands by" in ended.out, ended
+    assert sandbox.answers() == {"B"}
