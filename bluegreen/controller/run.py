@@ -32,7 +32,7 @@ class Run:
         self.journal = Journal(world.records, world.watcher, goal.deployment, hold)
         self.performer = Performer(world, hold, self.journal, goal, user_data)
         self.seen = Observation(world.clock.now(), hold.record.epoch, hold.record)
-        self.setbacks = 0
+        self.setbacks = self.ledger_setbacks = 0  # since something was done; to have looked is not enough
 
     def follow(self) -> Outcome:
         """Until the goal is reached or cannot be. Lets go of the stack on every way out."""
@@ -68,6 +68,7 @@ class Run:
                 continue
             try:
                 look = self._obey(decision)
+                self.setbacks = self.ledger_setbacks = 0
             except PASSING as error:
                 self._setback(error)
                 look = parts_of(self.goal)
@@ -98,7 +99,6 @@ class Run:
         except PASSING as error:
             self._setback(error)
             return False
-        self.setbacks = 0 if look else self.setbacks
         return True
 
     def _act(self, steps: tuple[Step, ...]) -> frozenset[Part]:
@@ -147,8 +147,9 @@ class Run:
 
     def _setback(self, error: CloudError) -> None:
         self.setbacks += 1
-        hopeless = self.goal.kind == "rollback" and error.action.startswith("dynamodb:")
-        if self.setbacks > (LEDGER_SETBACKS if hopeless else MAX_SETBACKS):
+        self.ledger_setbacks += error.action.startswith("dynamodb:")
+        hopeless = self.goal.kind == "rollback" and self.ledger_setbacks > LEDGER_SETBACKS
+        if hopeless or self.setbacks > MAX_SETBACKS:
             raise NeedsHuman(
                 f"AWS gave {self.setbacks} errors in a row, the last: {error.what}",
                 why=error.why,

@@ -11,7 +11,7 @@ import pytest
 
 from bluegreen.core.observation import Group, Target
 from bluegreen.core.step import Register, SetWeights
-from bluegreen.errors import Refused
+from bluegreen.errors import NeedsHuman, Refused
 from bluegreen.sandbox.faults import Fault
 from tests.controller.answers import answer, nothing_of_b, once
 from tests.controller.stage import Stage, shop
@@ -237,3 +237,48 @@ def test_what_stands_beside_the_weights_is_read(stage: Stage) -> None:
     stick(stage)
     (sticky,) = stage.world.traffic.bindings(stage.record().bindings)
     assert sticky.beside == "target group stickiness" and replace(sticky, beside="", action=binding.action) == binding
+
+
+def test_a_protected_instance_keeps_the_retired_fleet_and_is_named(stage: Stage) -> None:
+    for version in "AB":
+        stage.deploy(version)
+    old = [i.id for i in stage.world.fleets.look("shop") if stage._version(i.id) == "A"]
+    ec2 = stage.boto.client("ec2")
+    ec2.modify_instance_attribute(InstanceId=old[0], DisableApiTermination={"Value": True})
+    with pytest.raises(NeedsHuman, match=old[0]) as caught:
+        stage.deploy("C")
+    assert "ec2:TerminateInstances" in caught.value.what and "bluegreen resume shop" in caught.value.next
+    assert stage.weights()["C"] == 100 and stage.running()["B"] == 4
+    ec2.modify_instance_attribute(InstanceId=old[0], DisableApiTermination={"Value": False})
+    assert stage.resume().result == "deployed" and stage.running() == {"B": 4, "C": 4}
+
+
+def test_what_another_stacks_tag_says_is_not_touched_whatever_its_name(stage: Stage) -> None:
+    stage.deploy("A")
+    elbv2 = stage.boto.client("elbv2")
+    vpc = elbv2.describe_target_groups()["TargetGroups"][0]["VpcId"]
+    theirs = [{"Key": "bluegreen:stack", "Value": "shop-api"}, {"Key": "bluegreen:deployment", "Value": "shop-1"}]
+    for name, tags in (("shop-blue-9", [{"Key": "team", "Value": "shop"}]), ("shop-api-blue-1", theirs)):
+        elbv2.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=vpc, TargetType="instance", Tags=tags)
+    assert [group.deployment for group in stage.world.traffic.owned("shop")] == ["shop-1"]
+    assert stage.gc().result == "unchanged"
+    for version in "BC":
+        assert stage.deploy(version).result == "deployed"
+    names = {group["TargetGroupName"] for group in elbv2.describe_target_groups()["TargetGroups"]}
+    assert {"shop-blue-9", "shop-api-blue-1"} <= names
+
+
+@pytest.mark.parametrize(("operation", "command"), [("ModifyRule", "rollback"), ("CreateTargetGroup", "deploy")])
+def test_a_write_that_fails_on_and_on_has_an_end_and_goes_on_later(stage: Stage, operation: str, command: str) -> None:
+    """Reading goes well meanwhile: that is no progress."""
+    for version in "AB":
+        stage.deploy(version)
+    found = answer(stage, "InternalError", operation, status=500)
+    began = stage.clock.now()
+    with pytest.raises(NeedsHuman, match="errors in a row") as caught:
+        stage.rollback() if command == "rollback" else stage.deploy("C")
+    assert caught.value.exit_code == 7 and "bluegreen resume shop" in caught.value.next
+    assert 60 < stage.clock.now() - began < 600
+    found.over = True
+    assert stage.resume().exit_code == 0
+    assert stage.weights()["A" if command == "rollback" else "C"] == 100
