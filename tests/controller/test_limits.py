@@ -81,3 +81,35 @@ def test_a_missing_permission_that_stops_the_undo_too_is_left_to_resume(stage: S
     found[0].over = True
     assert stage.resume().exit_code == 3
     nothing_of_b(stage)
+
+
+def test_too_many_targets_end_it_before_the_switch(stage: Stage) -> None:
+    stage.deploy("A")
+    answer(stage, "TooManyTargets", "RegisterTargets")
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 3 and "TooManyTargets" in outcome.sentence
+    nothing_of_b(stage)
+
+
+@pytest.mark.parametrize("shift", [False, True])
+def test_an_outage_of_the_ledger_stops_a_deploy_where_it_is(stage: Stage, shift: bool) -> None:
+    """Before the switch, and between the switch and its journal line: nothing is finished, both fleets keep running."""
+    stage.deploy("A")
+    found: list[Answering] = []
+    dynamo = ("PutItem", "GetItem", "Query")
+
+    def out() -> None:
+        found.append(answer(stage, "InternalServerError", *dynamo, status=500))
+        stage.engine.calls.clear()
+
+    once(stage, SetWeights if shift else Register, out, shift=shift)
+    with pytest.raises(NeedsHuman, match="errors in a row") as caught:
+        stage.deploy("B")
+    assert caught.value.exit_code == 7 and "bluegreen resume shop" in caught.value.next
+    acts = {operation for _, operation in stage.calls()} & {"TerminateInstances", "ModifyRule", "DeregisterTargets"}
+    assert acts == set(), "without the ledger nothing is changed"
+    found[0].over = True
+    stage.eyes.on_step = lambda step: None
+    stage.clock.time += 21
+    assert stage.running() == {"A": 4, "B": 4} and stage.weights()["A"] == 100
+    assert stage.resume().result == "deployed"
