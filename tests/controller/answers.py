@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from bluegreen.core.step import Step
 from bluegreen.sandbox.faults import Fault
 from tests.controller.stage import Stage
 
@@ -27,18 +24,6 @@ def answer(
 ) -> Answering:
     stage.engine.faults = found = Answering(code, *operations, status=status, message=message)  # type: ignore[assignment]
     return found
-
-
-def once(stage: Stage, kind: type[Step], act: Callable[[], object], shift: bool = False) -> None:
-    """Runs `act` right before the first step of `kind`."""
-    done: list[bool] = []
-
-    def on_step(step: Step) -> None:
-        if isinstance(step, kind) and not done and (not shift or getattr(step, "shift", False)):
-            done.append(True)
-            act()
-
-    stage.eyes.on_step = on_step
 
 
 def nothing_of_b(stage: Stage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,11 +31,12 @@ OWNER = Owner("arn:aws:iam::123456789012:user/ann", "laptop pid 1")
 
 
 class Time:
-    """The Clock port. `at` runs things when a moment has come; `interrupt` makes the next sleep a Ctrl-C."""
+    """The Clock port. `interrupt` makes the next sleep a Ctrl-C; `on_sleep` runs after each."""
 
     def __init__(self) -> None:
         self.time = 1_800_000_000.0
         self.interrupt = False
+        self.on_sleep: Callable[[], object] = lambda: None
 
     def now(self) -> float:
         return self.time
@@ -48,6 +49,7 @@ class Time:
             self.interrupt = False
             raise Interrupted("interrupted")
         self.time += seconds
+        self.on_sleep()
 
 
 class Eyes(Quiet):
@@ -61,6 +63,19 @@ class Eyes(Quiet):
     def step(self, step: Step) -> None:
         self.steps.append(step)
         self.on_step(step)
+
+
+def during(stage: Stage, kind: type[Step], act: Callable[[], object], shift: bool = False) -> list[object]:
+    """Runs `act` once, right before the first step of `kind` is performed; its results."""
+    results: list[object] = []
+
+    def on_step(step: Step) -> None:
+        if isinstance(step, kind) and not results and (not shift or getattr(step, "shift", False)):
+            results.append("running")
+            results[0] = act()
+
+    stage.eyes.on_step = on_step
+    return results
 
 
 class Digests:

@@ -13,8 +13,8 @@ from bluegreen.core.observation import Group, Target
 from bluegreen.core.step import Register, SetWeights
 from bluegreen.errors import NeedsHuman, Refused
 from bluegreen.sandbox.faults import Fault
-from tests.controller.answers import answer, nothing_of_b, once
-from tests.controller.stage import Stage, shop
+from tests.controller.answers import answer, nothing_of_b
+from tests.controller.stage import Stage, during, shop
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_an_instance_that_dies_while_it_boots_is_told_with_the_reason_of_ec2(sta
         new = next(i.id for i in stage.world.fleets.look("shop") if stage._version(i.id) == "B")
         stage.boto.client("ec2").terminate_instances(InstanceIds=[new])
 
-    once(stage, Register, die)
+    during(stage, Register, die)
     outcome = stage.deploy("B")
     assert outcome.exit_code == 3 and "was terminated while it booted: Client.UserInitiatedShutdown" in outcome.sentence
     nothing_of_b(stage)
@@ -105,7 +105,7 @@ def test_unknown_health_before_the_switch_is_no_success(stage: Stage) -> None:
 def test_unknown_health_after_the_switch_promotes_nothing_and_moves_nothing(stage: Stage, bake_s: int) -> None:
     stage.deploy("A")
     dark: list[bool] = []
-    once(stage, SetWeights, lambda: dark.append(True), shift=True)
+    during(stage, SetWeights, lambda: dark.append(True), shift=True)
     blind(stage, lambda: bool(dark))
     outcome = stage.deploy("B", shop("B", bake_s=bake_s))
     assert outcome.exit_code == 7 and "does not tell the health of 4" in outcome.sentence
@@ -137,7 +137,7 @@ def test_stickiness_refuses_a_deploy(stage: Stage) -> None:
 
 def test_stickiness_turned_on_meanwhile_ends_it_before_the_switch(stage: Stage) -> None:
     stage.deploy("A")
-    once(stage, Register, lambda: stick(stage))
+    during(stage, Register, lambda: stick(stage))
     outcome = stage.deploy("B")
     assert outcome.exit_code == 3 and "target group stickiness" in outcome.sentence
     nothing_of_b(stage)
@@ -184,7 +184,7 @@ def attached(stage: Stage) -> set[str]:
 def test_a_third_group_in_the_action_ends_it_before_the_switch_and_stays(stage: Stage) -> None:
     stage.deploy("A")
     theirs: list[str] = []
-    once(stage, Register, lambda: theirs.append(third(stage)))
+    during(stage, Register, lambda: theirs.append(third(stage)))
     outcome = stage.deploy("B")
     assert outcome.exit_code == 3 and "somebody else changed" in outcome.sentence
     assert theirs[0] in attached(stage) and stage.running() == {"A": 4}
@@ -193,15 +193,13 @@ def test_a_third_group_in_the_action_ends_it_before_the_switch_and_stays(stage: 
 def test_a_third_group_after_the_switch_is_left_to_a_human(stage: Stage) -> None:
     stage.deploy("A")
     theirs: list[str] = []
-    real = stage.clock.sleep
 
-    def sleep(seconds: float) -> None:
-        real(seconds)
+    def join() -> None:
         record = stage.record()
         if record.goal and record.goal.fleet and not theirs and stage.weights().get("A") == 0:
             theirs.append(third(stage))
 
-    stage.clock.sleep = sleep  # type: ignore[method-assign]
+    stage.clock.on_sleep = join
     outcome = stage.deploy("B", shop("B", bake_s=60))
     assert outcome.exit_code == 7 and "somebody else changed" in outcome.sentence
     assert theirs[0] in attached(stage) and stage.running() == {"A": 4, "B": 4}
@@ -210,7 +208,7 @@ def test_a_third_group_after_the_switch_is_left_to_a_human(stage: Stage) -> None
 def test_a_deleted_rule_ends_a_deploy_and_is_never_made_again(stage: Stage) -> None:
     stage.deploy("A")
     arn = _rule_arn(stage)
-    once(stage, Register, lambda: stage.boto.client("elbv2").delete_rule(RuleArn=arn))
+    during(stage, Register, lambda: stage.boto.client("elbv2").delete_rule(RuleArn=arn))
     outcome = stage.deploy("B")
     assert outcome.exit_code == 7 and "is gone" in outcome.sentence
     assert stage.running() == {"A": 4}, "the new fleet is ended, the old one runs"

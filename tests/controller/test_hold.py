@@ -12,25 +12,12 @@ from bluegreen.core.goal import Goal
 from bluegreen.core.record import Owner
 from bluegreen.core.step import Launch, Register, SetWeights, Step, Terminate
 from bluegreen.errors import BluegreenError, Held, Interrupted, OutcomeUnknown, Superseded
-from tests.controller.stage import OWNER, Stage, shop
+from tests.controller.stage import OWNER, Stage, during, shop
 
 
 @pytest.fixture
 def stage() -> Stage:
     return Stage()
-
-
-def during(stage: Stage, kind: type[Step], act: object, shift: bool = False) -> list[object]:
-    """Runs `act` once, right before the first step of `kind` is performed; its results."""
-    results: list[object] = []
-
-    def on_step(step: Step) -> None:
-        if isinstance(step, kind) and not results and (not shift or getattr(step, "shift", False)):
-            results.append("running")
-            results[0] = act()  # type: ignore[operator]
-
-    stage.eyes.on_step = on_step
-    return results
 
 
 def test_a_dead_controllers_stack_is_free_after_a_lease_of_standing_still(stage: Stage) -> None:
@@ -81,23 +68,21 @@ def test_resume_right_after_a_kill_waits_for_the_lease_and_goes_on(stage: Stage)
 def test_resume_of_a_living_run_is_refused(stage: Stage) -> None:
     stage.deploy("A")
     errors: list[BluegreenError] = []
-    real_sleep = stage.clock.sleep
 
     def second() -> str:
         hold_record = stage.record()
 
-        def beats(seconds: float) -> None:  # the other run is alive: its record changes
-            real_sleep(seconds)
+        def beats() -> None:  # the other run is alive: its record changes
             record = stage.record()
             if record.rvn == hold_record.rvn and stage.clock.now() - record.beat_at > 4:
                 beat = replace(record, rvn="beat", op_id=record.op_id, beat_at=stage.clock.now())
                 stage.records.write(beat, record.epoch, record.op_id)
 
-        stage.clock.sleep = beats  # type: ignore[method-assign]
+        stage.clock.on_sleep = beats
         with pytest.raises(Held) as caught:
             stage.resume()
         errors.append(caught.value)
-        stage.clock.sleep = real_sleep  # type: ignore[method-assign]
+        stage.clock.on_sleep = lambda: None
         return "refused"
 
     during(stage, Register, second)
@@ -182,12 +167,10 @@ def test_a_rollback_watches_and_sets_the_weights_again(stage: Stage) -> None:
     stage.deploy("A")
     stage.deploy("B")
     sent: list[object] = []
-    real_sleep = stage.clock.sleep
 
-    def late_write(seconds: float) -> None:
-        real_sleep(seconds)
+    def late_write() -> None:
         record = stage.record()
-        if record.goal and record.goal.kind == "rollback" and record.live and record.live.version == "A" and not sent:
+        if record.goal and record.goal.kind == "rollback" and record.live and record.live.version == "B" and not sent:
             (binding,) = stage.world.traffic.bindings(record.bindings)
             weights = tuple((arn, 100 if arn in record.standby.groups else 0) for arn in binding.by_group)  # type: ignore[union-attr]
             sent.append(stage.world.traffic.perform(SetWeights(binding.ref, weights, "a zombie")))
@@ -199,12 +182,12 @@ def test_a_rollback_watches_and_sets_the_weights_again(stage: Stage) -> None:
     with pytest.raises(SystemExit):
         stage.deploy("C")  # promoted C, B stands by, A is being retired
     stage.eyes.on_step = lambda step: None
-    stage.clock.sleep = late_write  # type: ignore[method-assign]
+    stage.clock.on_sleep = late_write
     assert stage.record().owner is not None
     began = stage.clock.now()
     assert stage.rollback().result == "rolled-back"
     assert stage.clock.now() - began >= 10
-    assert stage.weights()["B"] == 100
+    assert sent and stage.weights()["B"] == 100
 
 
 def test_gc_ends_what_was_left_behind_and_nothing_else(stage: Stage) -> None:

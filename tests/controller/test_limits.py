@@ -9,8 +9,8 @@ import pytest
 from bluegreen.core import event as ev
 from bluegreen.core.step import Launch, MakeGroup, Register, SetWeights, Step
 from bluegreen.errors import BluegreenError, NeedsHuman
-from tests.controller.answers import Answering, answer, nothing_of_b, once
-from tests.controller.stage import Stage
+from tests.controller.answers import Answering, answer, nothing_of_b
+from tests.controller.stage import Stage, during
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def stage() -> Stage:
 def test_credentials_that_expire_end_nothing_and_leave_it_to_resume(stage: Stage, kind: type[Step], code: str) -> None:
     stage.deploy("A")
     found: list[Answering] = []
-    once(stage, kind, lambda: found.append(answer(stage, code)))
+    during(stage, kind, lambda: found.append(answer(stage, code)))
     with pytest.raises(BluegreenError) as caught:
         stage.deploy("B")
     assert caught.value.exit_code == 7 and "expired" in caught.value.what, caught.value
@@ -73,7 +73,7 @@ def test_a_missing_permission_is_named_and_undone(stage: Stage, operation: str, 
 def test_a_missing_permission_that_stops_the_undo_too_is_left_to_resume(stage: Stage) -> None:
     stage.deploy("A")
     found: list[Answering] = []
-    once(stage, SetWeights, lambda: found.append(answer(stage, "AccessDenied", "ModifyRule", status=403)), shift=True)
+    during(stage, SetWeights, lambda: found.append(answer(stage, "AccessDenied", "ModifyRule", status=403)), shift=True)
     with pytest.raises(NeedsHuman, match="elasticloadbalancing:ModifyRule") as caught:
         stage.deploy("B")
     assert caught.value.exit_code == 7 and "bluegreen resume shop" in caught.value.next
@@ -102,7 +102,7 @@ def test_an_outage_of_the_ledger_stops_a_deploy_where_it_is(stage: Stage, shift:
         found.append(answer(stage, "InternalServerError", *dynamo, status=500))
         stage.engine.calls.clear()
 
-    once(stage, SetWeights if shift else Register, out, shift=shift)
+    during(stage, SetWeights if shift else Register, out, shift=shift)
     with pytest.raises(NeedsHuman, match="errors in a row") as caught:
         stage.deploy("B")
     assert caught.value.exit_code == 7 and "bluegreen resume shop" in caught.value.next

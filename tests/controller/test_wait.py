@@ -28,17 +28,15 @@ def held_by_another(stage: Stage, beats_for: float) -> Record:
     goal = replace(GOAL, started_at=began - 42)
     held = replace(record, owner=owner, goal=goal, beat_at=began - 3, rvn="0", op_id="0")
     stage.records.write(held, record.epoch, record.op_id)
-    real = stage.clock.sleep
 
-    def sleep(seconds: float) -> None:
-        real(seconds)
+    def live() -> None:
         now, passed = stage.record(), stage.clock.now() - began
         alive = replace(now, beat_at=stage.clock.now(), rvn=str(passed), op_id=str(passed))
         left = replace(now, owner=None, goal=None, rvn="left", op_id="left")
         if now.owner == owner:
             stage.records.write(alive if passed <= beats_for else left, now.epoch, now.op_id)
 
-    stage.clock.sleep = sleep  # type: ignore[method-assign]
+    stage.clock.on_sleep = live
     return held
 
 
