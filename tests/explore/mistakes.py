@@ -9,18 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
 from bluegreen.core import guard
 from bluegreen.core.decide import deploy, retire, rollback
-from bluegreen.core.decide.case import Case, Rule
-from bluegreen.core.decision import Decision
+from bluegreen.core.decide.case import Case
 from bluegreen.core.fleet import FULL, Weights, weights_of
 from bluegreen.core.observation import Binding
 from bluegreen.core.progress import Progress
 from tests.explore.eyes import forget
 from tests.explore.values import AS_BUILT, Design
 from tests.explore.worlds import Small
+from tests.planted import Changes, planted, retire_standby_first, without
 
 
 @dataclass(frozen=True)
@@ -30,32 +28,21 @@ class Mistake:
     name: str
     world: Small
     found_as: tuple[str, ...]
-    changes: tuple[tuple[Any, str, Any], ...] = ()
+    changes: Changes = ()
     design: Design = AS_BUILT
 
     @contextmanager
     def planted(self) -> Iterator[None]:
         forget()
-        with pytest.MonkeyPatch.context() as patch:
-            for where, name, value in self.changes:
-                patch.setattr(where, name, value)
+        with planted(self.changes):
             yield
         forget()
-
-
-def _without(rules: tuple[Rule, ...], *left_out: Rule) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules if rule not in left_out)
 
 
 def _flipped(binding: Binding, group: str, also: Any = ()) -> Weights:
     """Weights made of those that stand now: who has none gets all."""
     now = {**dict.fromkeys(also, 0), **binding.by_group}
     return weights_of({arn: 0 if weight else FULL for arn, weight in now.items()})
-
-
-def _retire_standby_first(case: Case) -> Decision | None:
-    standby = case.goal.standby
-    return None if case.promoted or standby is None else retire.retire(case, standby)
 
 
 def _gone_when_unseen(case: Case, fleet: Any) -> float | None:
@@ -70,8 +57,8 @@ MISTAKES = (
         Small(fleets=1, then=("rollback",), troubles=0),
         ("I6", "I9", "I1"),
         (
-            (deploy, "RULES", _without(_DEPLOY, deploy.higher_epoch)),
-            (rollback, "RULES", _without(_BACK, rollback.higher_epoch)),
+            (deploy, "RULES", without(_DEPLOY, deploy.higher_epoch)),
+            (rollback, "RULES", without(_BACK, rollback.higher_epoch)),
         ),
         Design(fenced=False),
     ),
@@ -85,7 +72,7 @@ MISTAKES = (
         "the standby is retired before the new fleet is live",
         Small(fleets=2, commands=0, troubles=0),
         ("I3",),
-        ((deploy, "RULES", (*_DEPLOY[:5], _retire_standby_first, *_DEPLOY[5:])),),
+        ((deploy, "RULES", (*_DEPLOY[:5], retire_standby_first, *_DEPLOY[5:])),),
     ),
     Mistake(
         "an instance that is not found counts as gone",
@@ -97,7 +84,7 @@ MISTAKES = (
         "a rollback does not watch for a late write",
         Small(fleets=1, then=("rollback",), troubles=0),
         ("I6", "I1"),
-        ((rollback, "RULES", _without(_BACK, rollback.watch)),),
+        ((rollback, "RULES", without(_BACK, rollback.watch)),),
     ),
     Mistake(
         "a lost answer of a journal line is not looked up",

@@ -1,5 +1,5 @@
 """Planted bugs: each changes one thing in the core or the controller for as long as its context lasts, and the simulator's
-checks have to see it. `plans` are those that show it, taken from the sweeps and the random schedules."""
+checks have to see it in one of the `mixed` plans."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pytest
-
 from bluegreen.controller import hold, run
 from bluegreen.controller.hold import Hold
 from bluegreen.controller.journal import Journal
 from bluegreen.controller.perform import Performer
 from bluegreen.core import event as ev
 from bluegreen.core.decide import deploy, retire, rollback
-from bluegreen.core.decide.case import Case, Rule
+from bluegreen.core.decide.case import Case
 from bluegreen.core.decision import Decision, Finish
 from bluegreen.core.fleet import Weights, weights_of
 from bluegreen.core.observation import Binding
@@ -27,6 +25,7 @@ from bluegreen.core.record import Record
 from bluegreen.core.step import Launch
 from bluegreen.core.traffic import all_to
 from bluegreen.errors import Superseded
+from tests.planted import Changes, planted, retire_standby_first, without
 from tests.sim.scenario import Plan, drawn
 from tests.sim.sweeps import CASES, crashes, singles
 
@@ -39,14 +38,11 @@ _LAUNCH, _WRITE = Performer._launch, Journal.write
 @dataclass(frozen=True)
 class Mutant:
     name: str
-    changes: tuple[tuple[Any, str, Any], ...]
+    changes: Changes
 
     @contextmanager
     def planted(self) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(run, "MAX_TURNS", TURNS)
-            for where, name, value in self.changes:
-                patch.setattr(where, name, value)
+        with planted(((run, "MAX_TURNS", TURNS), *self.changes)):
             yield
 
 
@@ -61,17 +57,8 @@ def mixed(number: int) -> list[Plan]:
     return list(itertools.islice(itertools.chain.from_iterable(rows), number))
 
 
-def _without(rules: tuple[Rule, ...], left_out: Rule) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules if rule is not left_out)
-
-
 def _standby_dropped(binding: Binding, group: str) -> Weights:
     return weights_of({**{arn: weight for arn, weight in binding.by_group.items() if weight}, group: 0})
-
-
-def _retire_standby_first(case: Case) -> Decision | None:
-    standby = case.goal.standby
-    return None if case.promoted or standby is None else retire.retire(case, standby)
 
 
 def _always_deployed(case: Case) -> Decision | None:
@@ -118,27 +105,25 @@ MUTANTS = (
     Mutant("a rollback does not raise the epoch", ((Hold, "take", classmethod(_same_epoch)),)),
     Mutant(
         "the standby is retired before the new fleet is live",
-        ((deploy, "RULES", (*_DEPLOY[:5], _retire_standby_first, *_DEPLOY[5:])),),
+        ((deploy, "RULES", (*_DEPLOY[:5], retire_standby_first, *_DEPLOY[5:])),),
     ),
     Mutant("an instance that is not found counts as gone", ((retire, "_may_still_appear", _nothing),)),
     Mutant(
         "one healthy instance is enough",
-        ((deploy, "RULES", _without(_DEPLOY, deploy.wait_healthy)), (run, "forbidden", _nothing)),
+        ((deploy, "RULES", without(_DEPLOY, deploy.wait_healthy)), (run, "forbidden", _nothing)),
     ),
     Mutant(
         "a promoted deploy ends well whatever is seen",
         ((deploy, "RULES", (*_DEPLOY[:1], _always_deployed, *_DEPLOY[1:])),),
     ),
     Mutant("a lost reply of our own write is taken for a lost lock", ((Hold, "settle", _lost_reply_is_a_lost_lock),)),
-    Mutant(
-        "a rollback leaves the stopped fleet behind", ((rollback, "RULES", _without(_ROLLBACK, rollback.clean_up)),)
-    ),
+    Mutant("a rollback leaves the stopped fleet behind", ((rollback, "RULES", without(_ROLLBACK, rollback.clean_up)),)),
     Mutant(
         "a rollback goes to whatever fleet there is",
-        ((rollback, "RULES", _without(_ROLLBACK, rollback.not_able)), (run, "forbidden", _nothing)),
+        ((rollback, "RULES", without(_ROLLBACK, rollback.not_able)), (run, "forbidden", _nothing)),
     ),
-    Mutant("a rollback does not write down who is live", ((rollback, "RULES", _without(_ROLLBACK, rollback.swap)),)),
-    Mutant("the older standby is never retired", ((deploy, "RULES", _without(_DEPLOY, deploy.retire_older)),)),
+    Mutant("a rollback does not write down who is live", ((rollback, "RULES", without(_ROLLBACK, rollback.swap)),)),
+    Mutant("the older standby is never retired", ((deploy, "RULES", without(_DEPLOY, deploy.retire_older)),)),
     Mutant(
         "the undo leaves the traffic where it is",
         ((deploy, "_traffic_back", lambda case: ()), (run, "forbidden", _nothing)),
