@@ -111,6 +111,14 @@ class Sandbox:
             aws_secret_access_key="other",
         )
 
+    def rule(self) -> dict[str, Any]:
+        """The listener's rule of the demo's host, as it stands now."""
+        elbv2 = self.client("elbv2")
+        balancer = elbv2.describe_load_balancers(Names=["demo-alb"])["LoadBalancers"][0]["LoadBalancerArn"]
+        listener = elbv2.describe_listeners(LoadBalancerArn=balancer)["Listeners"][0]["ListenerArn"]
+        rules: list[dict[str, Any]] = elbv2.describe_rules(ListenerArn=listener)["Rules"]
+        return next(rule for rule in rules if any(HOST in c.get("Values", []) for c in rule["Conditions"]))
+
     def answers(self, times: int = 12) -> set[str]:
         """The versions that answer now, each of `times` requests on a connection of its own."""
         port = self.known["listeners"]["demo-alb:80"]

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -16,7 +17,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from program import HOST, Ended, Program, Sandbox
 
@@ -138,12 +138,11 @@ class Rounds:
 
     def _under_way(self) -> bool:
         """Whether something was begun that the fault left unfinished."""
-        found = self.box.run("status", "demo", "--output", "json").json
-        return bool(found["operation"])
+        return bool(self.box.status()["operation"])
 
     def _settle(self, told: str) -> None:
         for _ in range(SETTLE_TRIES):
-            if not self.box.run("status", "demo", "--output", "json").json["operation"]:
+            if not self._under_way():
                 break
             ended = self.box.run("resume", "demo")
             assert ended.code in CODES, (told, ended)
@@ -173,16 +172,14 @@ class Rounds:
 
     def _history(self, seen: list[dict[str, int]], told: str) -> None:
         """One group has all the traffic, whenever one looks."""
+        assert self._eye.is_alive() and self.weights, "nobody looks at the rule any more"
         for weights in seen:
             assert sorted(weights.values())[-1] > 0 and sum(1 for w in weights.values() if w) == 1, (told, seen)
 
     def _watch(self) -> None:
-        elbv2 = self.box.client("elbv2")
-        balancer = elbv2.describe_load_balancers(Names=["demo-alb"])["LoadBalancers"][0]["LoadBalancerArn"]
-        listener = elbv2.describe_listeners(LoadBalancerArn=balancer)["Listeners"][0]["ListenerArn"]
+        elbv2, arn = self.box.client("elbv2"), self.box.rule()["RuleArn"]
         while not self._over.wait(0.1):
-            rules: list[Any] = elbv2.describe_rules(ListenerArn=listener)["Rules"]
-            rule = next(r for r in rules if any(HOST in c.get("Values", []) for c in r["Conditions"]))
+            (rule,) = elbv2.describe_rules(RuleArns=[arn])["Rules"]
             groups = rule["Actions"][0]["ForwardConfig"]["TargetGroups"]
             weights = {g["TargetGroupArn"]: g["Weight"] for g in groups}
             if not self.weights or self.weights[-1] != weights:
@@ -212,7 +209,7 @@ def main() -> int:
                 for seed in range(chosen.start, chosen.start + chosen.rounds):
                     try:
                         print(played.play(drawn(seed)), flush=True)
-                    except AssertionError as error:
+                    except (AssertionError, subprocess.TimeoutExpired) as error:
                         broken.append(seed)
                         print(f"BROKEN {drawn(seed)}: {error}", flush=True)
             report = played.load.report()

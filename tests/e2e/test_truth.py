@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from program import HOST, Sandbox
+from program import Sandbox
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -32,10 +32,7 @@ def test_foreign_weights_a_dead_instance_and_a_standby_that_is_gone(sandbox: San
     live, standby = fleet(found, "live"), fleet(found, "standby")
 
     elbv2 = sandbox.client("elbv2")
-    balancer = elbv2.describe_load_balancers(Names=["demo-alb"])["LoadBalancers"][0]["LoadBalancerArn"]
-    listener = elbv2.describe_listeners(LoadBalancerArn=balancer)["Listeners"][0]["ListenerArn"]
-    rules = elbv2.describe_rules(ListenerArn=listener)["Rules"]
-    rule = next(r for r in rules if any(HOST in c.get("Values", []) for c in r["Conditions"]))
+    rule = sandbox.rule()
     forward = rule["Actions"][0]["ForwardConfig"]
     mine = [dict(group) for group in forward["TargetGroups"]]
     theirs = [{**group, "Weight": 50} for group in mine]
