@@ -17,6 +17,7 @@ ON = ("ENABLED", "ENABLING")
 
 class DynamoExpiry:
     def __init__(self, records: DynamoRecords) -> None:
+        self.records = records
         self.aws = records.aws
         self.table = records.table
 
@@ -52,10 +53,4 @@ class DynamoExpiry:
                 ":z": {"S": f"journal#{epochs.stop - 1:08d}#~"},
             },
         }
-        found: list[dict[str, Any]] = []
-        while True:
-            page = self.aws.read("dynamodb", "query", **arguments)
-            found += page["Items"]
-            if not page.get("LastEvaluatedKey"):
-                return found
-            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return self.records.all_of("query", arguments)

@@ -147,7 +147,7 @@ class DynamoRecords:
             "ExpressionAttributeValues": {":r": {"S": "record"}},
             "ProjectionExpression": "stack",
         }
-        return tuple(sorted(item["stack"]["S"] for item in self._all("scan", arguments)))
+        return tuple(sorted(item["stack"]["S"] for item in self.all_of("scan", arguments)))
 
     def _query(self, stack: str, prefix: str) -> list[dict[str, Any]]:
         arguments: dict[str, Any] = {
@@ -157,9 +157,10 @@ class DynamoRecords:
             "ExpressionAttributeNames": {"#i": "item"},
             "ExpressionAttributeValues": {":s": {"S": stack}, ":p": {"S": prefix}},
         }
-        return self._all("query", arguments)
+        return self.all_of("query", arguments)
 
-    def _all(self, operation: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+    def all_of(self, operation: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+        """The items of a query or scan, from all its pages."""
         found: list[dict[str, Any]] = []
         while True:
             page = self._read(operation, **arguments)

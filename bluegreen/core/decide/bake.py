@@ -12,7 +12,7 @@ def bake(case: Case) -> Decision | None:
     """The bake is not over: watch the new fleet, and put the old one back when it has more healthy instances."""
     if case.promoted or not case.goal.bake_s:
         return None
-    until = max(case.done.gave_weight(arn) or 0.0 for arn in case.fleet.groups) + case.goal.bake_s
+    until = case.shifted_at + case.goal.bake_s
     new = case.seen.healthy(case.fleet.groups)
     old = case.seen.healthy(case.goal.live.groups) if case.goal.live else 0
     unsure = any(case.seen.group(arn).count("unavailable") for arn in case.fleet.groups)
@@ -28,7 +28,7 @@ def unknown(case: Case) -> Decision | None:
     blind = max(case.seen.group(arn).count("unavailable") for arn in case.fleet.groups)
     if case.promoted or not blind:
         return None
-    until = max(case.done.gave_weight(arn) or 0.0 for arn in case.fleet.groups) + case.goal.bake_s + VISIBILITY_S
+    until = case.shifted_at + case.goal.bake_s + VISIBILITY_S
     until = max(until, resumed.at + VISIBILITY_S if (resumed := case.done.last(ev.Resumed)) else 0.0)
     if case.seen.at < until:
         return Wait(

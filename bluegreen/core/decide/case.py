@@ -41,6 +41,11 @@ class Case:
         """Whether we ever set out to give the new fleet weight: from here on only the bake judges it."""
         return any(self.done.gave_weight(arn) for arn in self.fleet.groups)
 
+    @property
+    def shifted_at(self) -> float:
+        """When we last set out to give the new fleet weight; now, while it has no group."""
+        return max((self.done.gave_weight(arn) or 0.0 for arn in self.fleet.groups), default=self.seen.at)
+
     def pairs(self) -> tuple[tuple[Before, Binding], ...]:
         """Each binding as it was and as it is seen now."""
         now = {binding.ref.arn: binding for binding in self.seen.bindings}

@@ -177,8 +177,7 @@ def deployed(case: Case) -> Decision | None:
 
 def stuck(case: Case) -> Decision | None:
     """Otherwise: give the new fleet two minutes to be healthy again, then say what is where and ask for a human."""
-    shifted = max((case.done.gave_weight(arn) or 0.0 for arn in case.fleet.groups), default=case.seen.at)
-    since = max(shifted + case.goal.bake_s, e.at if (e := case.done.last(ev.Promoted)) else 0.0)
+    since = max(case.shifted_at + case.goal.bake_s, e.at if (e := case.done.last(ev.Promoted)) else 0.0)
     healthy = case.seen.healthy(case.fleet.groups)
     if case.seen.at < since + VISIBILITY_S:
         why = f"{healthy}/{case.fleet.count} healthy"
