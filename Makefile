@@ -14,7 +14,7 @@ demo: $(READY)  ## set up, and see a blue/green deployment on this machine
 	$(BIN)/bluegreen demo
 
 test: $(READY)  ## set up, and run the fast tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 lint: $(READY)  ## ruff, mypy --strict, import rules
 	$(BIN)/ruff check .
