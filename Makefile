@@ -24,8 +24,8 @@ lint: $(READY)  ## ruff, mypy --strict, import rules
 	$(BIN)/lint-imports
 	@echo "lint: ruff, mypy --strict and the import rules passed"
 
-e2e: $(READY)  ## the tests on real parts: processes, cloud-init, shellcheck
-	$(BIN)/python -m pytest -q -m e2e
+e2e: $(READY)  ## the tests on real parts: processes, cloud-init, Docker, a registry, rsyslog (tests/parts)
+	$(BIN)/python -m pytest -q -rs -m e2e
 
 docs: $(READY)  ## write the pages that are made from the code
 	$(BIN)/python docs/make.py

@@ -1,0 +1,95 @@
+"""The parts as fixtures of a whole test run. Nothing is imported or started before a test asks for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import docker
+
+    from tests.parts.authority import Authority
+    from tests.parts.images import Images
+    from tests.parts.registry import Registry
+    from tests.parts.rsyslog import Rsyslog
+
+
+@contextlib.contextmanager
+def skips() -> Iterator[None]:
+    """A part that cannot run here skips its tests, and says why."""
+    from tests.parts.daemon import Missing
+
+    try:
+        yield
+    except Missing as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.DockerClient]:
+    from tests.parts.engine import engine
+
+    with contextlib.ExitStack() as stack:
+        with skips():
+            client = stack.enter_context(engine(tmp_path_factory.mktemp("engine")))
+        yield client
+
+
+@pytest.fixture(scope="session")
+def gateway(docker_engine: docker.DockerClient) -> Iterator[str]:
+    """An address of this machine that containers reach: the parts listen there."""
+    from tests.parts.engine import bridge
+
+    with bridge(docker_engine) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    from tests.parts.authority import Authority
+
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def private_registry(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, gateway: str
+) -> Iterator[Registry]:
+    """One for all: who stops it starts it again."""
+    from tests.parts.registry import Registry
+
+    with skips():
+        made = Registry(tmp_path_factory.mktemp("registry"), authority, gateway)
+        made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def rsyslog(tmp_path_factory: pytest.TempPathFactory, gateway: str) -> Iterator[Rsyslog]:
+    """One for all: who stops it starts it again."""
+    from tests.parts.rsyslog import Rsyslog
+
+    with skips():
+        made = Rsyslog(tmp_path_factory.mktemp("rsyslog"), gateway)
+        made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def small_images(docker_engine: docker.DockerClient) -> Iterator[Images]:
+    from tests.parts.images import Images
+
+    made = Images(docker_engine)
+    try:
+        yield made
+    finally:
+        made.clear()
