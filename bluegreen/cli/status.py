@@ -57,7 +57,7 @@ def _once(options: Namespace, wired: Wired) -> None:
 
 def view(one: Status) -> dict[str, Any]:
     """The documented JSON object of a stack."""
-    record = one.record
+    record, gone = one.record, one.record.rolled_back
     return {
         "stack": one.stack,
         "epoch": record.epoch,
@@ -80,6 +80,7 @@ def view(one: Status) -> dict[str, Any]:
         "rollback_not_ready_because": one.not_ready,
         "drift": list(one.drift),
         "well": one.well,
+        "rolled_back": {"release": gone.release, "fleet": gone.fleet, "at": gone.at} if gone else None,
         "operation": {"kind": record.goal.kind, "deployment": record.goal.deployment} if record.goal else None,
         "held_by": str(record.owner) if record.owner else None,
     }
@@ -98,6 +99,10 @@ def words(one: Status) -> str:
         lines.append("  nothing is live yet")
     lines.append(f"  rollback ready: {'no: ' + one.not_ready if one.not_ready else _ready(one)}")
     lines += [f"  drift: {sentence}" for sentence in one.drift]
+    if gone := record.rolled_back:
+        lines.append(
+            f"  rolled back: {gone.fleet}, {age(one.at - gone.at)} ago; bluegreen resume {one.stack} lets it be deployed again"
+        )
     if record.goal:
         holder = (
             f"by {record.owner}, alive {age(one.at - record.beat_at)} ago" if record.owner else "and nobody follows it"

@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bluegreen.controller.goals import moved_on, rollback_goal, stop_goal
-from bluegreen.controller.hold import Hold, refuse_if_held
+from bluegreen.controller.hold import Hold, new_id, refuse_if_held
 from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places, make_release
 from bluegreen.controller.run import Run
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
 from bluegreen.core.decide.upkeep import left_behind
 from bluegreen.core.fleet import deployment_id
-from bluegreen.core.goal import Before, Goal
+from bluegreen.core.goal import Before, Goal, RolledBack
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import fold, phase
 from bluegreen.core.record import Owner, Record
@@ -54,6 +54,7 @@ def deploy(world: World, job: Deploy) -> Outcome:
     release, rendered = make_release(stack, job.version, facts, job.images, job.render)
     if already := _already_live(world, record, release.id):
         return already
+    _refuse_rolled_back(record, release.id, world.clock.now())
     live = record.live.label if record and record.live else "nothing"
     if not job.confirm(release.id, live):
         return Outcome("refused", "Not confirmed: nothing was changed.")
@@ -99,8 +100,11 @@ def abort(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcom
 
 
 def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
-    """Go on with the goal in force, under a new epoch and in the same journal."""
+    """Go on with the goal in force, under a new epoch and in the same journal. Where none is, but a rollback stands,
+    that is acknowledged."""
     record = _free(world, _known(world, stack), wait_s)
+    if record is not None and record.goal is None and record.rolled_back:
+        return _acknowledge(world, record, record.rolled_back)
     if record is None or record.goal is None:
         return Outcome("unchanged", f"nothing is under way on {stack}: nothing to resume.")
     goal = record.goal
@@ -216,6 +220,29 @@ def _refuse_unfinished(record: Record | None) -> None:
     raise Refused(
         f"{record.goal.kind} {record.goal.deployment} of {record.stack} was not finished",
         next=f"bluegreen resume {record.stack} to finish it{undo}",
+    )
+
+
+def _refuse_rolled_back(record: Record | None, release: str, now: float) -> None:
+    """A rollback stands until somebody says that it is over: no scheduled job brings the same release back meanwhile."""
+    if record is None or record.rolled_back is None or record.rolled_back.release != release:
+        return
+    gone = record.rolled_back
+    raise Refused(
+        f"{gone.fleet} was rolled back {(now - gone.at) / 60:.0f} min ago, and this is the same release, {release}",
+        why="What a rollback took out does not come back by itself.",
+        next=f"deploy a corrected release, or acknowledge the rollback: bluegreen resume {record.stack}",
+    )
+
+
+def _acknowledge(world: World, record: Record, gone: RolledBack) -> Outcome:
+    """One conditional write on the record as it was read; nobody holds the stack, and nothing else changes."""
+    try:
+        world.records.write(replace(record, op_id=new_id(), rolled_back=None), record.epoch, record.op_id)
+    except Superseded as error:
+        raise Held(f"somebody else has just taken {record.stack}", next=f"bluegreen status {record.stack}") from error
+    return Outcome(
+        "acknowledged", f"the rollback from {gone.fleet} is acknowledged: its release may be deployed again."
     )
 
 

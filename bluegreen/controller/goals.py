@@ -8,8 +8,8 @@ from bluegreen.controller.resolve import before_now
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
 from bluegreen.core.decide.case import VISIBILITY_S
-from bluegreen.core.fleet import deployment_id
-from bluegreen.core.goal import Goal
+from bluegreen.core.fleet import Fleet, deployment_id
+from bluegreen.core.goal import Goal, RolledBack
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import Progress, fold
 from bluegreen.core.record import Record
@@ -61,7 +61,19 @@ def _swap_goal(world: World, record: Record, to: str) -> Goal | Outcome:
         standby=other,
         before=before_now(record.bindings, live, standby),
         watch_s=WATCH_S if done.late_until(WATCH_S) > world.clock.now() else 0,
+        rolled_back=_mark(record, live, target, world.clock.now()),
     )
+
+
+def _mark(record: Record, left: Fleet, target: Fleet | None, now: float) -> RolledBack | None:
+    """What the record says once the traffic has gone from `left` to `target`. To go forward again to what was rolled
+    back says that it is good."""
+    before = record.rolled_back
+    if target is not None and target.release == left.release:
+        return before
+    if target is not None and before is not None and before.release == target.release:
+        return None
+    return RolledBack(left.release, left.label, now)
 
 
 def _no_way_back(record: Record, to: str) -> Refused:
@@ -106,6 +118,7 @@ def stop_goal(world: World, record: Record, kind: str) -> Goal:
         return replace(goal, started_at=world.clock.now())
     assert goal.fleet is not None
     done = fold(world.records.events(goal.deployment))
+    moved = any(done.gave_weight(arn) for arn in done.groups.values())
     unseen = [world.clock.now() + VISIBILITY_S] if record.owner and not done.attempts else []
     return Goal(
         kind="abort" if kind == "abort" else "rollback",
@@ -121,4 +134,5 @@ def stop_goal(world: World, record: Record, kind: str) -> Goal:
         undo_launched=done.launched,
         undo_until=max([a.at + VISIBILITY_S for a in done.attempts.values() if a.may_have_run] + unseen, default=0.0),
         watch_s=WATCH_S if record.owner or done.late_until(WATCH_S) > world.clock.now() else 0,
+        rolled_back=_mark(record, goal.fleet, goal.live, world.clock.now()) if moved else record.rolled_back,
     )

@@ -58,12 +58,21 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True)
+class RolledBack:
+    """A release that a rollback took the traffic from; `fleet` is the label of the fleet that ran it, `at` when."""
+
+    release: str
+    fleet: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """For a deploy: `fleet` is to be live, launched by `launch` into `groups`. For a rollback or an abort: `fleet` is to
     be live again (None: the bindings as in `before`), and `undo` is the fleet of the deployment that is stopped. Its
     instances `undo_launched`, and any whose launch was never answered, may appear until `undo_until`.
-    A rollback that took over a run watches the weights for `watch_s` after it set them. For gc, `left` are the
-    fleets to end.
+    A rollback that took over a run watches the weights for `watch_s` after it set them; `rolled_back` is what the record
+    says of it afterwards. For gc, `left` are the fleets to end.
     """
 
     kind: GoalKind
@@ -84,6 +93,7 @@ class Goal:
     watch_s: int = 0
     left: tuple[Fleet, ...] = ()
     reason: str = ""
+    rolled_back: RolledBack | None = None
 
     @property
     def bindings(self) -> tuple[BindingRef, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bluegreen.core.fleet import BindingRef, Fleet
-from bluegreen.core.goal import Goal
+from bluegreen.core.goal import Goal, RolledBack
 
 SCHEMA = 1
 
@@ -29,6 +29,7 @@ class Record:
     `rvn` changes with every write of the holder: whoever sees it unchanged for `lease_s` on its own clock may take over.
     `account` and `region` are where its fleets are; "" in a record of an older bluegreen.
     `doomed` are fleets that have left the traffic and wait for their end.
+    `rolled_back` is what the newest rollback took the traffic from: it is not deployed again until somebody says so.
     """
 
     stack: str
@@ -46,6 +47,7 @@ class Record:
     schema: int = SCHEMA
     account: str = ""
     region: str = ""
+    rolled_back: RolledBack | None = None
 
     @property
     def fleets(self) -> tuple[Fleet, ...]:

@@ -143,6 +143,7 @@ def promote(case: Case) -> Decision | None:
         standby=case.goal.live,
         doomed=record.doomed + older,
         bindings=case.goal.bindings,
+        rolled_back=None,
     )
     return Act((Write(new, f"promote {case.fleet.label} to live", promote=case.fleet),))
 

@@ -96,7 +96,8 @@ def swap(case: Case) -> Decision | None:
     """The record does not name the fleet that serves now as live: write it."""
     record, goal = case.seen.record, case.goal
     live, standby = (record.live, record.standby) if goal.undo else (goal.fleet, goal.standby)
-    wanted = replace(record, live=live, standby=standby, doomed=_doomed(case))
+    mark = goal.rolled_back if goal.kind == "rollback" else record.rolled_back
+    wanted = replace(record, live=live, standby=standby, doomed=_doomed(case), rolled_back=mark)
     if wanted == record:
         return None
     return Act((Write(wanted, "write down which fleet is live", promote=goal.fleet),))
