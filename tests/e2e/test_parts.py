@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
@@ -17,6 +16,7 @@ from tests.parts.engine import LABEL
 from tests.parts.images import Images
 from tests.parts.registry import Registry
 from tests.parts.rsyslog import Rsyslog
+from tests.parts.wait import until
 
 pytestmark = pytest.mark.e2e
 
@@ -67,10 +67,8 @@ def test_the_log_server_takes_lines_of_containers_over_both_ways(
     docker_engine.containers.run(
         "bluegreen-tests/says", [way], remove=True, labels={LABEL: "1"}, log_config=logging, network="none"
     )
-    end = time.monotonic() + 10
-    while (way, f"shop/blue/{way}", f"said {way}") not in [(line.way, line.tag, line.text) for line in rsyslog.lines()]:
-        assert time.monotonic() < end, list(rsyslog.lines())
-        time.sleep(0.05)
+    wanted = (way, f"shop/blue/{way}", f"said {way}")
+    until(lambda: wanted in [(line.way, line.tag, line.text) for line in rsyslog.lines()], 10)
 
 
 def test_certificates_are_for_names_and_addresses(authority: Authority) -> None:

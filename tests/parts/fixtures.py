@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.parts.images import Images
     from tests.parts.registry import Registry
     from tests.parts.rsyslog import Rsyslog
+    from tests.parts.shop import Shop
 
 
 @contextlib.contextmanager
@@ -93,3 +94,12 @@ def small_images(docker_engine: docker.DockerClient) -> Iterator[Images]:
         yield made
     finally:
         made.clear()
+
+
+@pytest.fixture(scope="session")
+def shop(docker_engine: docker.DockerClient) -> Shop:
+    """The images of the Django stack. The first run on a machine fetches what they are made of: half a minute."""
+    from tests.parts.shop import Shop
+
+    with skips():
+        return Shop(docker_engine)

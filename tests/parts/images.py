@@ -49,7 +49,7 @@ class Images:
         self.trust(registry)
         target = f"{registry.host}/{repository}"
         self._client.images.get(name).tag(target, tag)
-        self._names.add(f"{target}:{tag}")
+        self._names |= {name, f"{target}:{tag}"}
         login = {"username": registry.username, "password": registry.password}
         answers = self._client.images.push(target, tag, auth_config=login, stream=True, decode=True)
         digests = []
