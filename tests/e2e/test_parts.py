@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import urllib.error
 import urllib.request
 from base64 import b64encode
@@ -13,6 +14,8 @@ import pytest
 
 from tests.parts.authority import Authority
 from tests.parts.engine import LABEL
+from tests.parts.execs import Execs
+from tests.parts.fixtures import skips
 from tests.parts.images import Images
 from tests.parts.registry import Registry
 from tests.parts.rsyslog import Rsyslog
@@ -69,6 +72,18 @@ def test_the_log_server_takes_lines_of_containers_over_both_ways(
     )
     wanted = (way, f"shop/blue/{way}", f"said {way}")
     until(lambda: wanted in [(line.way, line.tag, line.text) for line in rsyslog.lines()], 10)
+
+
+def test_every_program_that_starts_is_seen_with_its_words(
+    small_images: Images, docker_engine: docker.DockerClient
+) -> None:
+    small_images.busybox("bluegreen-tests/sleeps", ["/sleep"], {"/sleep": "#!/bin/sh\nsleep 0.5\n"})
+    with skips(), Execs() as seen:
+        subprocess.run(("sleep", "0.11"), check=True, timeout=10)
+        docker_engine.containers.run("bluegreen-tests/sleeps", ["a word of there"], remove=True, labels={LABEL: "1"})
+    assert not seen.lost
+    assert "sleep 0.11" in seen.lines
+    assert "/bin/sh /sleep a word of there" in seen.lines
 
 
 def test_certificates_are_for_names_and_addresses(authority: Authority) -> None:
