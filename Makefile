@@ -25,7 +25,7 @@ lint: $(READY)  ## ruff, mypy --strict, import rules
 	@echo "lint: ruff, mypy --strict and the import rules passed"
 
 e2e: $(READY)  ## the tests on real parts: processes, cloud-init, Docker, a registry, rsyslog (tests/parts)
-	$(BIN)/python -m pytest -q -rs -m e2e
+	$(BIN)/python -m pytest -q -rs -m e2e -n 2 --dist loadgroup
 
 docs: $(READY)  ## write the pages that are made from the code
 	$(BIN)/python docs/make.py
