@@ -73,6 +73,7 @@ class Aws:
     session: Any = None
     attempts: int = ATTEMPTS
     wall: Callable[[], float] = time.time  # what signatures are made with
+    told: Callable[[float], None] = lambda now: None  # what time it is at AWS, by the Date of each answer
     calls: int = 0
     _clients: dict[str, Any] = field(default_factory=dict)
     _making: Any = field(default_factory=threading.Lock)
@@ -124,12 +125,14 @@ class Aws:
         try:
             method = getattr(self._client(service), operation)
             answer: dict[str, Any] = method(**arguments)
+            if (at := _seconds(answer.get("ResponseMetadata", {}))) is not None:
+                self.told(at)
             return answer
         except boto.ClientError as error:
             about = error.response.get("ResponseMetadata", {})
             status = int(about.get("HTTPStatusCode", 0))
             if error.response.get("Error", {}).get("Code") in SIGNATURES:
-                _refuse_skew(self.wall(), str(about.get("HTTPHeaders", {}).get("date", "")))
+                _refuse_skew(self.wall(), _seconds(about))
             raise classify(service, operation, error.response.get("Error", {}), status) from error
         except (boto.ReadTimeoutError, boto.ConnectionClosedError, boto.ResponseStreamingError) as error:
             raise OutcomeUnknown(f"no answer from AWS to {action}", action=action, why=str(error)) from error
@@ -175,12 +178,19 @@ def _no_credentials(why: str) -> Refused:
     )
 
 
-def _refuse_skew(now: float, date: str) -> None:
-    """Raises Refused when the Date of AWS's answer shows that this machine's clock is what is wrong."""
+def _seconds(about: Mapping[str, Any]) -> float | None:
+    """The Date of an answer, in seconds since 1970."""
     try:
-        ahead = now - email.utils.parsedate_to_datetime(date).timestamp()
+        return email.utils.parsedate_to_datetime(str(about.get("HTTPHeaders", {}).get("date", ""))).timestamp()
     except ValueError:
+        return None
+
+
+def _refuse_skew(now: float, theirs: float | None) -> None:
+    """Raises Refused when the Date of AWS's answer shows that this machine's clock is what is wrong."""
+    if theirs is None:
         return
+    ahead = now - theirs
     if abs(ahead) >= SKEW_S:
         raise Refused(
             f"the clock of this machine is {abs(ahead) / 60:.0f} min {'ahead of' if ahead > 0 else 'behind'} AWS's",

@@ -51,7 +51,7 @@ def wire(options: Namespace, watcher: Watcher, region: str = "") -> Wired:
     if options.sandbox:
         endpoint = _enter_sandbox(options)
     clock = SystemClock()
-    aws = Aws(_region(options, region), options.profile, endpoint, clock.sleep)
+    aws = Aws(_region(options, region), options.profile, endpoint, clock.sleep, told=clock.follow)
     records = DynamoRecords(aws, os.environ.get("BLUEGREEN_TABLE") or TABLE)
     world = World(Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher, beating=beating)
     return Wired(world, aws, records, clock, LocalBook(f"{aws.region}-{records.table}"))

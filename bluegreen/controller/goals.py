@@ -100,14 +100,20 @@ def _was_undone(record: Record, deployment: str, done: Progress) -> Outcome | No
 
 
 def _newest(world: World, record: Record) -> tuple[str, Progress]:
-    """The newest operation but gc. An epoch of a resume has no journal of its own."""
+    """The newest operation but gc, and but a rollback that changed nothing. An epoch of a resume has no journal of its own."""
     for epoch in range(record.epoch, max(0, record.epoch - LOOK_BACK), -1):
         deployment = deployment_id(record.stack, epoch)
         done = fold(world.records.events(deployment))
         started = done.first(ev.Started)
-        if isinstance(started, ev.Started) and started.goal.kind != "gc":
+        if isinstance(started, ev.Started) and not _changed_nothing(started.goal, done):
             return deployment, done
     return "", Progress()
+
+
+def _changed_nothing(goal: Goal, done: Progress) -> bool:
+    end = done.last(ev.Finished)
+    undone = isinstance(end, ev.Finished) and end.result in UNDONE
+    return goal.kind == "gc" or (goal.kind != "deploy" and undone)
 
 
 def stop_goal(world: World, record: Record, kind: str) -> Goal:
@@ -131,8 +137,9 @@ def stop_goal(world: World, record: Record, kind: str) -> Goal:
         before=goal.before,
         groups=goal.groups,
         undo=done.named(goal.fleet),
-        undo_launched=done.launched,
+        undo_launched=() if done.unresolved else done.launched,
         undo_until=max([a.at + VISIBILITY_S for a in done.attempts.values() if a.may_have_run] + unseen, default=0.0),
         watch_s=WATCH_S if record.owner or done.late_until(WATCH_S) > world.clock.now() else 0,
         rolled_back=_mark(record, goal.fleet, goal.live, world.clock.now()) if moved else record.rolled_back,
+        stopped=goal,
     )

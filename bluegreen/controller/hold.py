@@ -81,11 +81,6 @@ class Hold:
         with self._lock:
             self._put(lambda mine: replace(record, epoch=mine.epoch, owner=mine.owner, goal=mine.goal))
 
-    def aim(self, goal: Goal) -> None:
-        """Another goal, under the same epoch."""
-        with self._lock:
-            self._put(lambda mine: replace(mine, goal=goal))
-
     def fence(self, fresh_s: float = FRESH_S) -> None:
         """Before each change of AWS: a conditional write that is at most `fresh_s` old. Raises Superseded."""
         with self._lock:
@@ -104,10 +99,11 @@ class Hold:
             if self.age_s >= BEAT_S:
                 self._put(lambda mine: mine)
 
-    def let_go(self, *, keep_goal: bool) -> None:
-        """Nobody holds the stack any more; `keep_goal` leaves the operation in force for `resume` or `abort`."""
+    def let_go(self, *, keep_goal: bool, again: Goal | None = None) -> None:
+        """Nobody holds the stack any more; `keep_goal` leaves the operation in force for `resume` or `abort`, or `again`
+        in its place."""
         with self._lock:
-            self._put(lambda mine: replace(mine, owner=None, goal=mine.goal if keep_goal else None))
+            self._put(lambda mine: replace(mine, owner=None, goal=again or (mine.goal if keep_goal else None)))
 
     def _put(self, change: Callable[[Record], Record]) -> None:
         """The record, changed. When a late write of our own is met, the change is made anew on what that one left.

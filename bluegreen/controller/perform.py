@@ -51,10 +51,12 @@ class Performer:
         self.journal = journal
         self.goal = goal
         self.user_data = user_data
+        self.acted = False  # whether this run has set out to change AWS
 
     def perform(self, step: Step) -> frozenset[Part]:
         """Do it, and answer which parts of the world it changed. Raises Superseded when the stack is no longer ours."""
         self.world.watcher.step(step)
+        self.acted = True
         if isinstance(step, SetWeights):
             self.journal.write(ev.Shifting(self._now(), step.binding.arn, step.weights))
         if isinstance(step, SetWeights | PutBack) and self.goal.kind == "deploy":
@@ -63,9 +65,7 @@ class Performer:
             self.hold.fence()
         match step:
             case MakeGroup():
-                arn = self.world.traffic.perform(step)
-                self.journal.write(ev.GroupMade(self._now(), step.binding, arn))
-                return frozenset({"health"})
+                return self._make_group(step)
             case Launch():
                 return self._launch(step)
             case SetWeights():
@@ -87,6 +87,15 @@ class Performer:
                 return frozenset({"health"})
             case Write():
                 return self._write(step)
+
+    def _make_group(self, step: MakeGroup) -> frozenset[Part]:
+        try:
+            arn = self.world.traffic.perform(step)
+        except OutcomeUnknown:
+            self.journal.write(ev.Unanswered(self._now(), step.spec.name))
+            raise
+        self.journal.write(ev.GroupMade(self._now(), step.binding, arn))
+        return frozenset({"health"})
 
     def _launch(self, step: Launch) -> frozenset[Part]:
         spec, user_data = self._launchable()

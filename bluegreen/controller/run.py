@@ -38,7 +38,7 @@ class Run:
         """Until the goal is reached or cannot be. Lets go of the stack on every way out."""
         try:
             with self.world.beating(self.hold.beat):
-                outcome = self._loop()
+                end = self._loop()
         except Interrupted as error:
             raise self._interrupted() from error
         except Superseded as error:
@@ -48,12 +48,13 @@ class Run:
             raise
         except (CloudError, Refused) as error:
             raise self._stopped(error) from error
+        outcome = end.outcome
         if outcome.result != "superseded":
             self._write_end(ev.Finished(self.world.clock.now(), outcome.result, outcome.sentence))
-            self._let_go(keep_goal=outcome.result == "needs-human")
+            self._let_go(keep_goal=outcome.result == "needs-human" and not end.over, again=end.again)
         return outcome
 
-    def _loop(self) -> Outcome:
+    def _loop(self) -> Finish:
         look: frozenset[Part] = parts_of(self.goal)
         fresh = True
         for _ in range(MAX_TURNS):
@@ -63,7 +64,7 @@ class Run:
             decision = decide(self.goal, self.seen, self.journal.progress)
             if isinstance(decision, Finish):
                 if fresh:
-                    return decision.outcome
+                    return decision
                 look, fresh = parts_of(self.goal), True
                 continue
             try:
@@ -174,7 +175,7 @@ class Run:
 
     def _stopped(self, error: CloudError | Refused) -> BluegreenError:
         """AWS said no. While nothing was begun that is a refusal; after that it leaves something to be finished."""
-        begun = len(self.journal.progress.events) > 1 or self.goal.kind != "deploy"
+        begun = self.performer.acted or len(self.journal.progress.events) > 1 or self.goal.kind != "deploy"
         free = self._let_go(keep_goal=begun)
         if free and not begun:
             return error
@@ -194,9 +195,9 @@ class Run:
         except (CloudError, Refused, Superseded) as error:
             self.world.watcher.note(f"the journal's last line could not be written: {error.what}")
 
-    def _let_go(self, *, keep_goal: bool) -> bool:
+    def _let_go(self, *, keep_goal: bool, again: Goal | None = None) -> bool:
         try:
-            self.hold.let_go(keep_goal=keep_goal)
+            self.hold.let_go(keep_goal=keep_goal, again=again)
             return True
         except (CloudError, Refused, Superseded) as error:
             self.world.watcher.note(f"the stack could not be let go, its lease will lapse: {error.what}")

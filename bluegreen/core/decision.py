@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bluegreen.core.event import Event
+from bluegreen.core.goal import Goal
 from bluegreen.core.observation import Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import Step
@@ -43,7 +44,12 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
+    """`over`: nothing of the operation is left to be finished, even if a human is needed. `again` is the operation that is
+    in force after this one: what it took over and could not undo."""
+
     outcome: Outcome
+    over: bool = False
+    again: Goal | None = None
 
 
 Decision = Act | Wait | Note | Fail | Finish

@@ -14,6 +14,8 @@ from bluegreen.core.goal import Goal
 from bluegreen.core.plain import from_plain, to_plain
 from bluegreen.core.record import Owner
 
+LATE_S = 10  # how long a call that had no answer may still take effect: connect 2 s, read 5 s, and a margin
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -96,7 +98,8 @@ class Shifted:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A call had no answer: it may take effect a while later. `of` is the binding's ARN, or the token of a launch."""
+    """A call had no answer: it may take effect a while later. `of` is the binding's ARN, the token of a launch or the name
+    of a target group."""
 
     at: float
     of: str

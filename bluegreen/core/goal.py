@@ -70,9 +70,9 @@ class RolledBack:
 class Goal:
     """For a deploy: `fleet` is to be live, launched by `launch` into `groups`. For a rollback or an abort: `fleet` is to
     be live again (None: the bindings as in `before`), and `undo` is the fleet of the deployment that is stopped. Its
-    instances `undo_launched`, and any whose launch was never answered, may appear until `undo_until`.
-    A rollback that took over a run watches the weights for `watch_s` after it set them; `rolled_back` is what the record
-    says of it afterwards. For gc, `left` are the fleets to end.
+    instances `undo_launched`, and any whose launch was never answered, may appear until `undo_until`; `stopped` is its own
+    goal, in force again when it cannot be undone. A rollback that took over a run watches the weights for `watch_s` after
+    it set them; `rolled_back` is what the record says of it afterwards. For gc, `left` are the fleets to end.
     """
 
     kind: GoalKind
@@ -94,6 +94,7 @@ class Goal:
     left: tuple[Fleet, ...] = ()
     reason: str = ""
     rolled_back: RolledBack | None = None
+    stopped: Goal | None = None
 
     @property
     def bindings(self) -> tuple[BindingRef, ...]:

@@ -31,13 +31,13 @@ def _weights(step: SetWeights, seen: Observation) -> str | None:
         return f"an action holds at most {MAX_GROUPS} groups with weights 0 to 999"
     now = next((b.by_group for b in seen.bindings if b.ref.arn == step.binding.arn), {})
     goal = dict(step.weights)
+    before, after = _capacity(now, seen), _capacity(goal, seen)
     for arn, weight in now.items():
         if weight and arn not in goal:
             return f"{arn} has weight {weight} and would leave the action"
     for arn, weight in goal.items():
-        if weight > now.get(arn, 0) and not seen.group(arn).healthy:
+        if weight > now.get(arn, 0) and not seen.group(arn).healthy and before:
             return f"{arn} has no healthy target and would get weight {weight}"
-    before, after = _capacity(now, seen), _capacity(goal, seen)
     needed = before if step.minimum is None else min(before, step.minimum)
     if after < needed:
         return f"healthy targets behind weight would fall from {before} to {after}, and {needed} are needed"

@@ -54,7 +54,7 @@ class Progress:
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
-        return tuple(a for a in self.attempts.values() if a.instances is None and a.refused is None)
+        return tuple(a for a in self.attempts.values() if a.instances is None and a.may_have_run)
 
     def late_until(self, within_s: float) -> float:
         """Until when a write to a binding that had no answer may still take effect, given that one does `within_s`."""
@@ -105,12 +105,14 @@ def after(progress: Progress, event: ev.Event) -> Progress:
         case ev.GroupMade(binding=binding, arn=arn):
             return replace(progress, groups={**progress.groups, binding: arn})
         case ev.Launching():
-            attempt = Attempt(event.subnet, event.batch, event.attempt, event.instance_type, event.token, event.at)
-            return _with(progress, progress.attempts.get(event.token, attempt))
+            asked = Attempt(event.subnet, event.batch, event.attempt, event.instance_type, event.token, event.at)
+            return _with(progress, progress.attempts.get(event.token, asked))
         case ev.Launched(token=token, instances=instances) if token in progress.attempts:
             return _with(progress, replace(progress.attempts[token], instances=instances))
-        case ev.LaunchRefused(token=token) if token in progress.attempts:
-            return _with(progress, replace(progress.attempts[token], refused=event))
+        case ev.LaunchRefused(token=token, at=at) if token in progress.attempts:
+            attempt = progress.attempts[token]
+            unsure = attempt.unsure and at < attempt.at + ev.LATE_S  # later on, its token would have answered with ids
+            return _with(progress, replace(attempt, refused=event, unsure=unsure))
         case ev.Unanswered(of=token) if token in progress.attempts:
             return _with(progress, replace(progress.attempts[token], unsure=True, at=event.at))
         case ev.Shifting(binding=binding_arn, weights=weights):

@@ -10,6 +10,7 @@ from typing import Any
 
 from bluegreen.errors import Interrupted
 
+AGREE_S = 2.0  # an answer of AWS tells whole seconds, and takes a moment
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -20,6 +21,7 @@ class SystemClock:
         self._stop = threading.Event()
         self._before: dict[int, Any] = {}
         self._offset = time.time() - self.ticks()
+        self._follows = False
 
     def now(self) -> float:
         """The wall clock as it was at the start, and the time since: a clock that is set meanwhile bends no deadline."""
@@ -28,6 +30,14 @@ class SystemClock:
     def ticks(self) -> float:
         """CLOCK_BOOTTIME counts while the machine sleeps; macOS has no such clock, its monotonic one does that."""
         return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+    def follow(self, other: float) -> None:
+        """Once: where the wall clock differs from `other` (seconds since 1970, of AWS) by more than AGREE_S, that one counts.
+        The ages in the ledger come from many machines, and all of them talk to AWS."""
+        if not self._follows:
+            self._follows = True
+            if abs(other - self.now()) > AGREE_S:
+                self._offset = other - self.ticks()
 
     def sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):

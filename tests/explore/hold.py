@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 
 from bluegreen.core.record import Record
+from tests.explore.pieces import LetGo
 from tests.explore.values import NOW, Design, Kept, State, keep
 
 
@@ -39,9 +40,10 @@ def rewritten(state: State, n: int, design: Design) -> State:
     return written(state, n, _known(state, n, design))
 
 
-def let_go(state: State, n: int, keep_goal: bool, design: Design) -> State:
+def let_go(state: State, n: int, piece: LetGo, design: Design) -> State:
     record = _known(state, n, design)
-    return written(state, n, replace(record, owner=None, goal=record.goal if keep_goal else None), whole=True)
+    goal = piece.again.value or (record.goal if piece.keep_goal else None)
+    return written(state, n, replace(record, owner=None, goal=goal), whole=True)
 
 
 def _known(state: State, n: int, design: Design) -> Record:

@@ -20,7 +20,7 @@ from bluegreen.core.step import (
     Write,
 )
 from tests.explore.cloud import arn_of, instance_ids
-from tests.explore.values import NOW, Controller, progress
+from tests.explore.values import NOW, Controller, Kept, keep, progress
 
 FENCE = "fence"  # the conditional write before a call, left out when the last one is fresh
 FENCE_NOW = "fence now"  # and never left out
@@ -59,7 +59,10 @@ class Store(NamedTuple):
 
 
 class LetGo(NamedTuple):
+    """`again`: the goal that is in force after ours."""
+
     keep_goal: bool
+    again: Kept[Any] = keep(None)
 
 
 def pieces(step: Step, me: Controller) -> tuple[Any, ...]:

@@ -56,9 +56,10 @@ def _look(state: State, n: int, design: Design) -> Iterator[Move]:
     fresh, me = me.fresh, me._replace(fresh=False)
     every = all_parts(me.goal)
     match decision:
-        case Finish(outcome=outcome) if fresh:
+        case Finish(outcome=outcome, over=over, again=again) if fresh:
             result = outcome.result
-            lines = (Line(ev.Finished(NOW, result, ""), "end"), LetGo(result == "needs-human"))
+            last = LetGo(result == "needs-human" and not over, keep(again))
+            lines = (Line(ev.Finished(NOW, result, ""), "end"), last)
             if result == "superseded":
                 yield _superseded(state, n, "looks")
             else:
@@ -101,9 +102,9 @@ def _do(state: State, n: int, design: Design) -> Iterator[Move]:
             yield Move(f"mends: {name(step)}", _ended(mended, n, "superseded"))
         case Store(step=step):
             yield from _store(state, n, step, rest, design)
-        case LetGo(keep_goal=keep_goal):
+        case LetGo():
             if may_write(state, n, design):
-                state = let_go(state, n, keep_goal, design)
+                state = let_go(state, n, piece, design)
             yield Move("lets go", _ended(state, n, me.result))
         case _:
             raise AssertionError(piece)

@@ -9,6 +9,7 @@ from bluegreen.core.fleet import BindingRef, Weights
 from bluegreen.core.goal import Goal
 from bluegreen.core.stack import Traffic
 from bluegreen.errors import CloudError, Interrupted, NoCapacity, OutcomeUnknown, Throttled
+from bluegreen.local.clock import AGREE_S
 from tests.sim.faults import WRITES, Crash, Trouble, Troubles
 from tests.sim.ledger import Ledger
 from tests.sim.physics import Account, Rule, action_of
@@ -64,7 +65,7 @@ class Sim:
         self.past: dict[tuple[str, object], list[Any]] | None = None  # answers given, for stale looks
         self.rules: dict[Traffic, Rule] = {spec: self._rule(spec, n) for n, spec in enumerate(bindings)}
         self.touched = False  # somebody else wrote weights
-        self.skewed = False  # a wall clock was wrong
+        self.skew = 0.0  # how far the clock of a process that begins now is from AWS's
         self.ever_met = 0
 
     def _rule(self, spec: Traffic, number: int) -> Rule:
@@ -130,7 +131,7 @@ class Hand:
         self.name = name
         self.dead = False
         self.calls = 0
-        self.skew = 0.0
+        self.skew = sim.skew
         self.interrupted = False
         self.paused_at = 0.0  # when it last came back from standing still
         self.looked_at = 0.0  # when the last whole look at health or traffic began
@@ -219,9 +220,8 @@ class Hand:
         return answer
 
     def _stand_still(self, found: dict[Any, Trouble]) -> None:
-        if "jump" in found:
-            self.skew += found["jump"].amount
-            self.sim.skewed = True
+        if "jump" in found:  # who runs counts on; who begins later follows AWS, but for what AGREE_S lets pass
+            self.sim.skew = max(-AGREE_S, min(AGREE_S, found["jump"].amount))
         if "interrupt" in found:
             self.interrupted = True
         if "pause" in found:

@@ -26,8 +26,9 @@ from bluegreen.core.step import Launch
 from bluegreen.core.traffic import all_to
 from bluegreen.errors import Superseded
 from tests.planted import Changes, planted, retire_standby_first, without
+from tests.sim.faults import Trouble
 from tests.sim.scenario import Plan, drawn
-from tests.sim.sweeps import CASES, crashes, singles
+from tests.sim.sweeps import CASES, SHAPE, crashes, singles
 
 SEED = 5
 TURNS = 1500  # a real run takes some hundred; a mutant that turns in circles is to be seen soon
@@ -54,7 +55,13 @@ def mixed(number: int) -> list[Plan]:
     dice.shuffle(swept)
     dice.shuffle(crashed)
     rows = zip(swept, crashed, map(drawn, itertools.count()), strict=False)
-    return list(itertools.islice(itertools.chain.from_iterable(rows), number))
+    return [*breaches(), *itertools.islice(itertools.chain.from_iterable(rows), number)]
+
+
+def breaches() -> list[Plan]:
+    """An instance of the new fleet falls ill while it bakes."""
+    shape = replace(SHAPE, bake_s=20)
+    return [Plan(("deploy A",), "deploy B", (Trouble(call, "sick", "", 5.0),), "", shape) for call in range(60, 90, 3)]
 
 
 def _standby_dropped(binding: Binding, group: str) -> Weights:

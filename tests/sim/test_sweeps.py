@@ -11,6 +11,53 @@ from tests.sim.sweeps import AFTER, CASES, STOPPED, UNFINISHED, Tally, crashes, 
 
 SEEDS = int(os.environ.get("BLUEGREEN_SIM_SEEDS", "1000"))
 PARTS = 10
+# Schedules that broke a promise once: a late group or launch, a clock that jumped, a rollback that could not be finished or
+# that had moved one of two bindings, a fleet that died while the other was being stopped.
+ONCE_BROKEN = (
+    11893,
+    13792,
+    14290,
+    19013,
+    21462,
+    23017,
+    24067,
+    25648,
+    26779,
+    27759,
+    34102,
+    34438,
+    36015,
+    37202,
+    37879,
+    38957,
+    41652,
+    42378,
+    43065,
+    51028,
+    51709,
+    51958,
+    52429,
+    53457,
+    54131,
+    55945,
+    56081,
+    56098,
+    59876,
+    59995,
+    62460,
+    63550,
+    64994,
+    66007,
+    67988,
+    71000,
+    74289,
+    75186,
+    79301,
+    79607,
+    81533,
+    84676,
+    84848,
+)
 
 
 def held(tally: Tally) -> None:
@@ -53,4 +100,11 @@ def test_random_schedules(part: int) -> None:
         if tally.broken:
             assert run.broken is not None
             pytest.fail(f"replay: python -m tests.sim --seed {seed}\n{tally.report()}", pytrace=False)
+    held(tally)
+
+
+def test_schedules_that_once_broke_a_promise() -> None:
+    tally = Tally()
+    for seed in ONCE_BROKEN:
+        tally.add(drawn(seed), strict=True)
     held(tally)

@@ -15,7 +15,6 @@ from bluegreen.core.progress import Progress
 from bluegreen.core.step import Mark
 from bluegreen.core.tags import LIVE_SINCE
 
-LATE_S = 10  # how long a write that had no answer may still take effect: connect 2 s, read 5 s, and a margin
 VISIBILITY_S = 120  # how long a launch that AWS acknowledged may stay unseen (EC2 eventual consistency)
 
 

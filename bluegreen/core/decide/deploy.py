@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from bluegreen.core import event as ev
 from bluegreen.core.decide.bake import bake, unknown
-from bluegreen.core.decide.case import LATE_S, VISIBILITY_S, Case, Rule, superseded
+from bluegreen.core.decide.case import VISIBILITY_S, Case, Rule, superseded
 from bluegreen.core.decide.launch import launch, register
 from bluegreen.core.decide.retire import retire
 from bluegreen.core.decision import Act, Decision, Fail, Finish, Note, Wait
-from bluegreen.core.fleet import Weights, weights_of
+from bluegreen.core.fleet import FULL, Weights, weights_of
 from bluegreen.core.goal import Before
 from bluegreen.core.observation import Binding, Part
 from bluegreen.core.outcome import Outcome
@@ -55,12 +55,13 @@ def foreign_hand(case: Case) -> Decision | None:
 
 
 def undo(case: Case) -> Decision | None:
-    """The journal holds a failure: traffic as before, then the new fleet out of the action, ended, and exit 3."""
-    if case.done.failed is None or case.promoted:
+    """The journal holds a failure: traffic as before, then the new fleet out of the action, ended, and exit 3. Where nothing
+    of the old fleet could serve and the new one does, it goes on instead."""
+    if case.done.failed is None or case.promoted or _no_way_back(case):
         return None
     if steps := _traffic_back(case):
         return Act(steps)
-    if case.seen.at < (until := case.done.late_until(LATE_S)):
+    if case.seen.at < (until := case.done.late_until(ev.LATE_S)):
         return Wait(until, "a switch that had no answer may still happen", frozenset({"traffic", "health", "record"}))
     ending = retire(case, case.fleet, drain=case.shifting)
     return ending or Finish(_undone(case, case.done.failed))
@@ -179,7 +180,7 @@ def deployed(case: Case) -> Decision | None:
 def stuck(case: Case) -> Decision | None:
     """Otherwise: give the new fleet two minutes to be healthy again, then say what is where and ask for a human."""
     since = max(case.shifted_at + case.goal.bake_s, e.at if (e := case.done.last(ev.Promoted)) else 0.0)
-    healthy = case.seen.healthy(case.fleet.groups)
+    healthy, stack = case.seen.healthy(case.fleet.groups), case.goal.stack
     if case.seen.at < since + VISIBILITY_S:
         why = f"{healthy}/{case.fleet.count} healthy"
         return Wait(since + VISIBILITY_S, why, frozenset({"health", "traffic", "record"}))
@@ -187,8 +188,9 @@ def stuck(case: Case) -> Decision | None:
         Outcome(
             "needs-human",
             f"{case.fleet.label} is live, but only {healthy} of {case.fleet.count} instances are healthy.",
-            next=f"bluegreen status {case.goal.stack}; bluegreen rollback {case.goal.stack}",
-        )
+            next=f"bluegreen heal {stack}" + (f", or bluegreen rollback {stack}" if case.goal.live else ""),
+        ),
+        over=case.promoted,
     )
 
 
@@ -224,7 +226,15 @@ def _known(case: Case, before: Before, now: Binding) -> bool:
         return False
     if now.weights is not None and (now.ref.arn, now.weights) in case.done.written:
         return True
+    if case.shifting and now.weights == _wanted(case, before):
+        return True
     return now.weights == before.weights and not (case.shifting and case.done.failed is None)
+
+
+def _wanted(case: Case, before: Before) -> Weights:
+    """All to the new fleet, the groups from before at 0."""
+    new = case.fleet.groups[case.goal.before.index(before)]
+    return weights_of({**dict.fromkeys(before.groups, 0), new: FULL})
 
 
 def _same(before: Before, now: Binding) -> bool:
@@ -263,6 +273,14 @@ def _traffic_back(case: Case) -> tuple[Step, ...]:
             weights = weights_of({**dict(before.weights), **mine})
             steps.append(SetWeights(now.ref, weights, why, shift=True, minimum=1))
     return tuple(steps)
+
+
+def _no_way_back(case: Case) -> bool:
+    """Whether the traffic would have to go from a fleet that serves to one that has nothing healthy."""
+    back = case.goal.live
+    if back is None or not _traffic_back(case):
+        return False
+    return not case.seen.healthy(back.groups) and case.seen.healthy(case.fleet.groups) > 0
 
 
 def _undone(case: Case, failed: ev.Failed) -> Outcome:

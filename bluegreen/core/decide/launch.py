@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bluegreen.core.decide.case import Case
 from bluegreen.core.decision import Act, Decision, Fail, Wait
-from bluegreen.core.event import Launching, Resumed
+from bluegreen.core.event import LATE_S, Launching, Resumed
 from bluegreen.core.progress import Attempt
 from bluegreen.core.release import Place
 from bluegreen.core.step import MAX_BATCH, Launch, Register, Step, client_token
@@ -17,14 +17,19 @@ def launch(case: Case) -> Decision | None:
     if case.promoted or case.shifting or spec is None:
         return None
     steps: list[Step] = []
+    waits: list[Wait] = []
     for place in spec.places:
         for batch, count in enumerate(batches(place.count)):
-            answer = _next_try(case, place, batch, count)
-            if isinstance(answer, Fail):
-                return answer
-            if answer:
-                steps.append(answer)
-    return Act(tuple(steps)) if steps else None
+            match _next_try(case, place, batch, count):
+                case Fail() as failure:
+                    return failure
+                case Launch() as step:
+                    steps.append(step)
+                case Wait() as wait:
+                    waits.append(wait)
+                case None:
+                    pass
+    return Act(tuple(steps)) if steps else next(iter(waits), None)
 
 
 def register(case: Case) -> Decision | None:
@@ -62,7 +67,7 @@ def batches(count: int) -> tuple[int, ...]:
     return (MAX_BATCH,) * full + ((rest,) if rest else ())
 
 
-def _next_try(case: Case, place: Place, batch: int, count: int) -> Launch | Fail | None:
+def _next_try(case: Case, place: Place, batch: int, count: int) -> Launch | Fail | Wait | None:
     last = case.done.latest(place.subnet, batch)
     if last is None:
         return _try(case, place, batch, count, 1)
@@ -73,12 +78,16 @@ def _next_try(case: Case, place: Place, batch: int, count: int) -> Launch | Fail
     return _after_refusal(case, place, batch, count, last)
 
 
-def _after_refusal(case: Case, place: Place, batch: int, count: int, last: Attempt) -> Launch | Fail:
+def _after_refusal(case: Case, place: Place, batch: int, count: int, last: Attempt) -> Launch | Fail | Wait:
     assert case.goal.launch is not None and last.refused is not None
     types = case.goal.launch.instance_types
     said = f"{last.refused.code}: {last.refused.message}"
     if not last.refused.capacity:
         return Fail(f"AWS refused to launch in {place.subnet} ({place.zone}): {said}")
+    if last.unsure:  # an earlier call with this token may still launch: another type now could make too many
+        if case.seen.at < (until := last.at + LATE_S):
+            return Wait(until, f"a launch in {place.zone} that had no answer may still happen", frozenset({"record"}))
+        return _try(case, place, batch, count, last.number)
     if last.number >= len(types):
         return Fail(f"no capacity in {place.zone} for {', '.join(types)}; the last answer was {said}")
     return _try(case, place, batch, count, last.number + 1)

@@ -11,10 +11,10 @@ from dataclasses import replace
 from bluegreen.core import event as ev
 from bluegreen.core.decide.case import Case, Rule, superseded
 from bluegreen.core.decide.retire import retire
-from bluegreen.core.decision import Act, Decision, Finish, Wait
+from bluegreen.core.decision import Act, Decision, Fail, Finish, Wait
 from bluegreen.core.fleet import Fleet, Weights, weights_of
 from bluegreen.core.observation import ALL_PARTS, Part
-from bluegreen.core.outcome import Outcome
+from bluegreen.core.outcome import Outcome, Result
 from bluegreen.core.step import PutBack, SetWeights, Step, Write
 from bluegreen.core.traffic import all_to, attach
 
@@ -64,26 +64,39 @@ def attach_first(case: Case) -> Decision | None:
     return Act(steps) if steps else None
 
 
+def given_up(case: Case) -> Decision | None:
+    """The journal holds a failure: the bindings that have moved get their weights back, so that one fleet serves."""
+    serving, failed = _serving(case), case.done.failed
+    if failed is None or serving is None:
+        return None
+    steps = tuple(
+        SetWeights(now.ref, all_to(now, arn), f"{now.ref.name} to {serving.label} again", shift=True, minimum=1)
+        for arn, (_, now) in zip(serving.groups, case.pairs(), strict=False)
+        if {a for a, weight in now.by_group.items() if weight} != {arn}
+    )
+    if steps:
+        return Act(steps)
+    if case.seen.at < (until := case.done.late_until(ev.LATE_S)):
+        return Wait(until, "a switch that had no answer may still happen", WATCHED)
+    return _not_back(case, serving, "undone", f"{case.goal.deployment} failed and was undone: {failed.reason}.")
+
+
 def not_able(case: Case) -> Decision | None:
-    """The fleet to go back to could carry less than what serves now: refuse, and touch nothing."""
-    fleet = case.goal.fleet
-    if fleet is None or case.goal.undo or _traffic_is_right(case):
+    """The fleet to go back to could carry less than what serves now: refuse. Where a binding has moved, undo that first."""
+    fleet, serving = case.goal.fleet, _serving(case)
+    if fleet is None or _traffic_is_right(case):
         return None
     able = case.seen.healthy(fleet.groups)
     attached = case.done.first(ev.Shifting)
     if attached and not able and case.seen.at < attached.at + CHECKED_S:
         return Wait(attached.at + CHECKED_S, f"{fleet.label} is attached again: its health is checked", WATCHED)
-    now = case.seen.healthy(case.goal.live.groups) if case.goal.live else 0
-    if able >= max(1, min(now, fleet.count or 1)):
+    now = case.seen.healthy(serving.groups) if serving else 0
+    enough = min(now, 1) if case.goal.undo else max(1, min(now, fleet.count or 1))
+    if able >= enough or serving is None:
         return None
-    return Finish(
-        Outcome(
-            "refused",
-            f"{fleet.label} has {able} healthy of {fleet.count}, and {now} are healthy on what serves now.",
-            why="Going back would leave less capacity than there is.",
-            next=f"bluegreen status {case.goal.stack}; or deploy the older version again",
-        )
-    )
+    reason = f"{fleet.label} has {able} healthy of {fleet.count}, and {now} are healthy on what serves now"
+    moved = any(now.by_group.get(arn) for arn, (_, now) in zip(fleet.groups, case.pairs(), strict=False))
+    return Fail(reason) if moved else _not_back(case, serving, "refused", f"{reason}.")
 
 
 def traffic_back(case: Case) -> Decision | None:
@@ -157,6 +170,7 @@ RULES: tuple[Rule, ...] = (
     higher_epoch,
     binding_gone,
     attach_first,
+    given_up,
     not_able,
     traffic_back,
     swap,
@@ -165,6 +179,28 @@ RULES: tuple[Rule, ...] = (
     clean_up,
     back,
 )
+
+
+def _serving(case: Case) -> Fleet | None:
+    """The fleet that the traffic is to be taken from."""
+    return case.goal.undo or case.goal.live
+
+
+def _not_back(case: Case, serving: Fleet, result: Result, what: str) -> Finish:
+    """The traffic stays where it is. A deployment that was to be stopped is in force again: it can be finished."""
+    stack = case.goal.stack
+    if case.goal.undo is None:
+        again = f"bluegreen status {stack}; or deploy the older version again"
+        return Finish(Outcome(result, what, why="Going back would leave less capacity than there is.", next=again))
+    return Finish(
+        Outcome(
+            "needs-human" if result == "undone" else result,
+            f"{what} The traffic stays with {serving.label}, and {serving.deployment} is unfinished, as it was.",
+            why="Going back would leave nothing that serves.",
+            next=f"bluegreen resume {stack} to finish it; bluegreen heal {stack} to make the way back good",
+        ),
+        again=case.goal.stopped,
+    )
 
 
 def _steps_back(case: Case) -> tuple[Step, ...]:
