@@ -14,6 +14,8 @@ PARTS = 10
 # Schedules that broke a promise once: a late group or launch, a clock that jumped, a rollback that could not be finished or
 # that had moved one of two bindings, a fleet that died while the other was being stopped.
 ONCE_BROKEN = (
+    103605,
+    114985,
     11893,
     13792,
     14290,

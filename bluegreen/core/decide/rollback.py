@@ -84,7 +84,7 @@ def given_up(case: Case) -> Decision | None:
 def not_able(case: Case) -> Decision | None:
     """The fleet to go back to could carry less than what serves now: refuse. Where a binding has moved, undo that first."""
     fleet, serving = case.goal.fleet, _serving(case)
-    if fleet is None or _traffic_is_right(case):
+    if fleet is None or _traffic_is_right(case) or _written(case, fleet):
         return None
     able = case.seen.healthy(fleet.groups)
     attached = case.done.first(ev.Shifting)
@@ -184,6 +184,16 @@ RULES: tuple[Rule, ...] = (
 def _serving(case: Case) -> Fleet | None:
     """The fleet that the traffic is to be taken from."""
     return case.goal.undo or case.goal.live
+
+
+def _written(case: Case, fleet: Fleet) -> bool:
+    """Whether the record says that the traffic is back: from there on it is set again, whoever takes it away."""
+    live = case.seen.record.live
+    return case.goal.undo is None and live is not None and live.deployment == fleet.deployment != _name(case.goal.live)
+
+
+def _name(fleet: Fleet | None) -> str:
+    return fleet.deployment if fleet else ""
 
 
 def _not_back(case: Case, serving: Fleet, result: Result, what: str) -> Finish:
