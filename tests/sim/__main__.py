@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import Pool
 
 from tests.sim.invariants import told
 from tests.sim.open_findings import cause_of
@@ -13,12 +18,14 @@ from tests.sim.stage import Shape, Stage
 from tests.sim.sweeps import Tally
 
 HOURS_2 = 7200.0
+SHARE = 50  # seeds that a process plays before it asks for more
 
 
 def main() -> int:
     words = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
     words.add_argument("--seeds", type=int, default=1000, metavar="N", help="how many random runs (default 1000)")
     words.add_argument("--start", type=int, default=0, metavar="K", help="the first seed (default 0)")
+    words.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes (default: one a core)")
     words.add_argument("--seed", type=int, metavar="K", help="play this one, shrink it if it fails, show its trace")
     words.add_argument("--strict", action="store_true", help="known findings count as violations")
     words.add_argument("--bench", type=int, metavar="N", help="N plain deployments in a row, and their rate")
@@ -27,31 +34,51 @@ def main() -> int:
         return bench(chosen.bench)
     if chosen.seed is not None:
         return one(chosen.seed)
-    return many(chosen.start, chosen.seeds, strict=chosen.strict)
+    return many(chosen.start, chosen.seeds, chosen.jobs, strict=chosen.strict)
 
 
-def many(start: int, number: int, *, strict: bool) -> int:
-    tally, began = Tally(), time.perf_counter()
-    failed: list[int] = []
-    for seed in range(start, start + number):
-        if seed_failed(tally, seed, strict=strict):
-            failed.append(seed)
-            print(f"seed {seed}: {tally.broken[-1].broken.promise}", file=sys.stderr)  # type: ignore[union-attr]
+def many(start: int, number: int, jobs: int, *, strict: bool) -> int:
+    """All seeds from `start` on, shared out to `jobs` processes; each failure is told as soon as it is known."""
+    began = time.perf_counter()
+    sums, known, failed = [0, 0, 0], Counter[str](), []
+    shares = [range(n, min(n + SHARE, start + number)) for n in range(start, start + number, SHARE)]
+    with Pool(jobs) as pool:
+        for share in pool.imap_unordered(partial(played, strict=strict), shares):
+            sums = [a + b for a, b in zip(sums, (share.runs, share.calls, share.faults), strict=True)]
+            known.update(share.known)
+            failed += share.failed
+            for seed, promise in share.failed:
+                print(f"seed {seed}: {promise}", file=sys.stderr, flush=True)
     took = time.perf_counter() - began
-    for cause, times in sorted(tally.known.items()):
+    for cause, times in sorted(known.items()):
         print(f"known: {times:5} x {cause}", file=sys.stderr)
-    again = f"; replay: python -m tests.sim --seed {failed[0]}" if failed else ""
+    again = f"; replay: python -m tests.sim --seed {min(failed)[0]}" if failed else ""
     print(
-        f"{tally.runs} runs, {tally.calls} calls, {tally.faults} faults injected, {len(failed)} violations, "
-        f"{sum(tally.known.values())} known findings, {tally.runs / took:.0f} runs/s{again}"
+        f"{sums[0]} runs, {sums[1]} calls, {sums[2]} faults injected, {len(failed)} violations, "
+        f"{known.total()} known findings, {sums[0] / took:.0f} runs/s on {jobs} cores{again}"
     )
     return 1 if failed else 0
 
 
-def seed_failed(tally: Tally, seed: int, *, strict: bool) -> bool:
-    before = len(tally.broken)
-    tally.add(drawn(seed), strict=strict)
-    return len(tally.broken) > before
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What came of some seeds; `failed` are those that broke a promise, and which."""
+
+    runs: int
+    calls: int
+    faults: int
+    known: dict[str, int]
+    failed: tuple[tuple[int, str], ...]
+
+
+def played(seeds: range, *, strict: bool) -> Share:
+    tally = Tally()
+    failed: list[tuple[int, str]] = []
+    for seed in seeds:
+        run = tally.add(drawn(seed), strict=strict)
+        if run.broken and len(tally.broken) > len(failed):
+            failed.append((seed, run.broken.promise))
+    return Share(tally.runs, tally.calls, tally.faults, tally.known, tuple(failed))
 
 
 def one(seed: int) -> int:

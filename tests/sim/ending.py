@@ -5,12 +5,11 @@ from __future__ import annotations
 from bluegreen.core.fleet import FULL, Fleet
 from bluegreen.core.record import Record
 from tests.sim.faults import WRITES
-from tests.sim.invariants import LOOKING_S
+from tests.sim.invariants import LOOKING_S, MOST_CALLS
 from tests.sim.physics import Pool
 from tests.sim.stage import Result, Stage
 
 ACTS = WRITES - {"PutItem"}
-MOST_CALLS = 4_000  # of one command
 MOST_SECONDS = 3_600.0
 
 

@@ -20,6 +20,7 @@ JUDGED = frozenset({"ModifyRule", "DeregisterTargets", "TerminateInstances", "De
 OLDER_S = 9.0  # a run that was taken over ends within 2 s of its last fence and 7 s of its last call
 TRUST_S = 10.0  # an act on a look that is older is not excused by what happened since
 LOOKING_S = 1.0  # a look at several groups is not one moment
+MOST_CALLS = 4_000  # of one command
 SHOWN = 90  # lines of a trace
 
 
@@ -53,6 +54,8 @@ class Promises:
     _was: Before | None = None
 
     def before(self, hand: Hand, operation: str, about: object) -> None:
+        if hand.calls > MOST_CALLS:
+            self.broken(f"I11: {hand.name} makes more than {MOST_CALLS} calls")
         if operation in JUDGED:
             rule = self.sim.account.rules.get(about.binding.arn) if isinstance(about, SetWeights | PutBack) else None
             self._was = Before(self._capacity(), self._serving(), self._able(), rule.hand if rule else "")
