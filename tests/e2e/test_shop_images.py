@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import urllib.error
 import urllib.request
 import uuid
@@ -21,6 +23,7 @@ from tests.parts.wait import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
+WORKER, MASTER = "gunicorn: worker", "gunicorn: master"
 API = "1.41"
 HOST = "shop.example.com"
 SECRET = 'it\'s "$(one)" `of` {{many}}'
@@ -36,9 +39,10 @@ class Running:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={"Host": host})
         return urllib.request.urlopen(request, timeout=10)
 
-    def workers(self) -> list[str]:
-        top = self.app.top()
-        return [title for row in top["Processes"] if (title := row[-1]).startswith("gunicorn: worker")]
+    def processes(self, title: str) -> list[int]:
+        """Ids on this machine of the application's processes that call themselves so."""
+        top = self.app.top(ps_args="-eo pid,args")
+        return [int(pid) for pid, *words in top["Processes"] if " ".join(words).startswith(title)]
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +99,25 @@ def test_the_secret_arrives_whole(running: Running) -> None:
         assert json.load(page)["receipt"] == receipt(SECRET, 7)
 
 
-def test_eight_workers_tell_themselves_in_the_process_table(running: Running) -> None:
+def test_eight_workers_and_their_master_tell_themselves_in_the_process_table(running: Running) -> None:
     """The first answers before the last is forked."""
-    until(lambda: running.workers() == ["gunicorn: worker [shop]"] * 8, 10, running.workers)
+    until(lambda: len(running.processes(WORKER)) == 8, 10, lambda: running.processes(WORKER))
+    assert len(running.processes(MASTER)) == 1
+
+
+def test_a_worker_that_dies_is_missing_until_its_master_starts_another(running: Running) -> None:
+    """What a host that counts eight has to see; the others answer meanwhile."""
+    until(lambda: len(running.processes(WORKER)) == 8, 10, lambda: running.processes(WORKER))
+    (master,), workers = running.processes(MASTER), running.processes(WORKER)
+    os.kill(master, signal.SIGSTOP)
+    try:
+        os.kill(workers[0], signal.SIGKILL)
+        until(lambda: running.processes(WORKER) == workers[1:], 10, lambda: running.processes(WORKER))
+        running.get("/health").close()
+    finally:
+        os.kill(master, signal.SIGCONT)
+    until(lambda: len(running.processes(WORKER)) == 8, 10, lambda: running.processes(WORKER))
+    assert workers[0] not in running.processes(WORKER)
 
 
 def test_every_request_is_a_line_on_the_output_of_both(running: Running) -> None:
