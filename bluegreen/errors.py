@@ -1,6 +1,7 @@
 """Every error a user can meet. An error owns its exit code and says what happened, where, why, and what to do next.
 
 BluegreenError (1)            unexpected: a bug; state is safe
+├── BuildFailed (1)           a step of an image's build failed; the registry is as it was
 ├── UsageError (2)            the command line or the stack file is wrong; nothing was called
 │   └── StackFileError (2)    with file, line, column and key
 ├── Held (4)                  somebody else holds the stack
@@ -47,6 +48,19 @@ class BluegreenError(Exception):
         """The message as a person reads it, one thought a line."""
         parts = [("", self.what), ("where: ", self.where), ("why: ", self.why), ("next: ", self.next)]
         return [label + text for label, text in parts if text]
+
+
+class BuildFailed(BluegreenError):
+    """`step` is the step that failed ("Step 3/9 : RUN …"), `log` its last lines."""
+
+    def __init__(self, image: str, step: str, why: str, log: tuple[str, ...]) -> None:
+        what = "\n".join((f"{image} cannot be built", *(f"  | {line}" for line in log)))
+        super().__init__(what, where=step, why=why, next="nothing was pushed; mend that step and build again")
+        self.step = step
+        self.log = log
+
+    def details(self) -> dict[str, object]:
+        return {"step": self.step, "log": list(self.log)}
 
 
 class UsageError(BluegreenError):

@@ -26,6 +26,7 @@ COMMANDS = {
     "resume": "finish a deployment that was interrupted",
     "abort": "undo a deployment that was interrupted",
     "gc": "end what was left behind: instances and target groups that no record keeps",
+    "build": "the image chain: base, dependencies, application; only what changed",
     "check": "check a stack file; no AWS call",
     "schema": "print the JSON Schema of the stack file, for editors",
     "sandbox": "an AWS on this machine: up, down, status",

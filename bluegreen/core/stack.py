@@ -6,7 +6,10 @@ secret itself never gets here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bluegreen.core.chain import ImageSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,8 @@ class ContainerHealth:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One container on each instance. `image` still carries its tag; the release pins the digest."""
+    """One container on each instance. `image` still carries its tag; the release pins the digest. It may be the name of one of
+    the stack's own `images`; `Stack.with_images` puts the reference in."""
 
     name: str
     image: str
@@ -144,4 +148,10 @@ class Stack:
     registry: Registry
     services: tuple[Service, ...]
     rollout: Rollout = Rollout()
+    images: tuple[ImageSpec, ...] = ()
     source: str = ""  # the file it came from, for messages
+
+    def with_images(self, references: Mapping[str, str]) -> Stack:
+        """The services' images by `references` (name of an image of the chain → host/repository:tag or @digest)."""
+        named = [replace(service, image=references.get(service.image, service.image)) for service in self.services]
+        return replace(self, services=tuple(named))

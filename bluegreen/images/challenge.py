@@ -36,13 +36,11 @@ def basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def token_url(challenge: Challenge, repository: str, username: str) -> str:
-    """Where the bearer token for pulling `repository` is to be had."""
+def token_url(challenge: Challenge, scope: str, username: str) -> str:
+    """Where the bearer token for `scope` (repository:shop/web:pull) is to be had."""
     realm = challenge.parameters.get("realm", "")
     asked = {"service": challenge.parameters.get("service", ""), "account": username}
-    query = urlencode(
-        {key: value for key, value in asked.items() if value} | {"scope": f"repository:{repository}:pull"}
-    )
+    query = urlencode({key: value for key, value in asked.items() if value} | {"scope": scope})
     return f"{realm}{'&' if '?' in realm else '?'}{query}"
 
 

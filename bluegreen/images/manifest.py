@@ -49,11 +49,20 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Blob:
+    """`size_bytes` as it is transferred: compressed."""
+
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """`size_bytes` is the sum of its config and layers as they are transferred."""
+    """`size_bytes` is the sum of its config and layers as they are transferred; `layers` from the lowest up."""
 
     config: str
     size_bytes: int
+    layers: tuple[Blob, ...] = ()
 
 
 def read(content_type: str, body: bytes) -> Index | Manifest:
@@ -65,8 +74,8 @@ def read(content_type: str, body: bytes) -> Index | Manifest:
     if kind in _INDEXES:
         return Index(tuple(_entry(entry) for entry in _list(document, "manifests")))
     if kind in _MANIFESTS:
-        parts = [_field(document, "config", dict), *_list(document, "layers")]
-        return Manifest(_digest(parts[0]), sum(_field(part, "size", int) for part in parts))
+        config, *layers = (_blob(part) for part in (_field(document, "config", dict), *_list(document, "layers")))
+        return Manifest(config.digest, sum(blob.size_bytes for blob in (config, *layers)), tuple(layers))
     raise ValueError(f"it is of the type {kind or 'none'}, and no image that Docker runs")
 
 
@@ -74,6 +83,13 @@ def config_platform(body: bytes) -> Platform:
     """The platform in an image's config. Raises ValueError when it does not say."""
     config = _object(body)
     return Platform(_field(config, "os", str), _field(config, "architecture", str), str(config.get("variant") or ""))
+
+
+def config_labels(body: bytes) -> dict[str, str]:
+    """The labels in an image's config."""
+    config = _object(body).get("config")
+    found = config.get("Labels") if isinstance(config, dict) else None
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def error_code(body: bytes) -> str:
@@ -99,6 +115,10 @@ def _entry(entry: dict[str, Any]) -> tuple[Platform, str]:
         platform = {}
     where = [str(platform.get(key) or "unknown") for key in ("os", "architecture")]
     return Platform(where[0], where[1], str(platform.get("variant") or "")), _digest(entry)
+
+
+def _blob(descriptor: dict[str, Any]) -> Blob:
+    return Blob(_digest(descriptor), _field(descriptor, "size", int))
 
 
 def _digest(descriptor: dict[str, Any]) -> str:

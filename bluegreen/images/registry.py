@@ -45,6 +45,37 @@ class RegistryImages:
             self._check_platform(ref, document, architecture)
         return PinnedImage(f"{ref.name}@{digest}", reference, architecture, document.size_bytes)
 
+    def find(self, reference: str) -> str:
+        """The digest behind `reference`, by one HEAD; "" when there is no such image."""
+        ref = parse(reference)
+        reply = self._ask("HEAD", ref, f"manifests/{ref.version}", manifest.ACCEPT)
+        if reply.status == 404:
+            return ""
+        digest = reply.headers.get("Docker-Content-Digest", "")
+        if reply.status == 200 and _DIGEST.fullmatch(digest):
+            return digest
+        return self._document(ref, ref.version)[0]
+
+    def manifest(self, reference: str, architecture: str) -> Manifest:
+        """What `reference` consists of on linux/`architecture`. Raises NotFound."""
+        ref = parse(reference)
+        _, document = self._document(ref, ref.version)
+        return self._choose(ref, document, architecture)[1] if isinstance(document, Index) else document
+
+    def labels(self, reference: str) -> Mapping[str, str]:
+        """The labels of an image of one platform; none when it does not exist."""
+        ref = parse(reference)
+        try:
+            _, document = self._document(ref, ref.version)
+        except NotFound:
+            return {}
+        if isinstance(document, Index):
+            return {}
+        try:
+            return manifest.config_labels(self._config(ref, document).body)
+        except ValueError as error:
+            raise _unusable(ref, f"of its config: {error}") from None
+
     def close(self) -> None:
         self._transport.close()
 
@@ -78,16 +109,20 @@ class RegistryImages:
 
     def _check_platform(self, ref: ImageRef, image: Manifest, architecture: str) -> None:
         """A manifest does not say what it is made for; the config that it names does."""
-        reply = self._ask("GET", ref, f"blobs/{image.config}", "*/*")
-        if reply.status == 404:
-            raise _unusable(ref, f"its config {image.config} is not in the registry")
-        self._verified(ref, reply, image.config)
+        reply = self._config(ref, image)
         try:
             platform = manifest.config_platform(reply.body)
         except ValueError as error:
             raise _unusable(ref, f"of its config: {error}") from None
         if (platform.os, platform.architecture) != ("linux", architecture):
             raise _other_platform(ref, architecture, str(Platform(platform.os, platform.architecture)))
+
+    def _config(self, ref: ImageRef, image: Manifest) -> Reply:
+        reply = self._ask("GET", ref, f"blobs/{image.config}", "*/*")
+        if reply.status == 404:
+            raise _unusable(ref, f"its config {image.config} is not in the registry")
+        self._verified(ref, reply, image.config)
+        return reply
 
     def _verified(self, ref: ImageRef, reply: Reply, expected: str) -> str:
         """The digest of the bytes that came; it must be the one asked for, and the one the registry claims."""

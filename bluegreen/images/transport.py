@@ -39,10 +39,11 @@ DOCKER_HUB = {"docker.io": "registry-1.docker.io"}  # distribution/reference nam
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`password` is called when a registry first asks for it."""
+    """`password` is called when a registry first asks for it; where it is `at_hand`, with the first request, unasked."""
 
     username: str
     password: Callable[[], str]
+    at_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +80,37 @@ class Transport:
         self._lock = threading.Lock()
         self._schemes: dict[str, str] = {}
         self._basics: dict[str, str] = {}
-        self._authorizations: dict[tuple[str, str], str] = {}
+        self._authorizations: dict[tuple[str, str], str] = {}  # by host and scope of the token; "" for a login
 
     def close(self) -> None:
         if "_pool" in vars(self):
             self._pool.clear()
 
-    def ask(self, method: str, host: str, repository: str, path: str, accept: str = "*/*") -> Reply:
-        """One question about `repository`. Any status but 401, 403, 429 and 5xx is the caller's to judge."""
+    def ask(
+        self, method: str, host: str, repository: str, path: str, accept: str = "*/*", actions: str = "pull"
+    ) -> Reply:
+        """One question about `repository`, for which a token needs `actions` ("pull,delete"). Any status but 401, 403, 429 and
+        5xx is the caller's to judge."""
         url = f"{self._scheme(host)}://{DOCKER_HUB.get(host, host)}/v2/{repository}/{path}"
         headers = {"Accept": accept}
-        with self._lock:
-            known = self._authorizations.get((host, repository))
+        scope = f"repository:{repository}:{actions}"
+        known = self._known(host, scope)
         reply = self._follow(method, url, headers, known)
         if reply.status == 401:
-            known = self._authorize(host, repository, reply.headers.get("WWW-Authenticate", ""))
+            known = self._authorize(host, scope, reply.headers.get("WWW-Authenticate", ""))
             reply = self._follow(method, url, headers, known)
         if reply.status in (401, 403):
             # With a token in hand, 401 means that the login is good and not enough.
             status = 403 if (known or "").startswith("Bearer") else reply.status
             raise failures.denied(host, repository, self._username(host), status)
         return reply
+
+    def _known(self, host: str, scope: str) -> str | None:
+        """What to send unasked: what this registry took before, or a password that is at hand."""
+        with self._lock:
+            found = self._authorizations.get((host, scope)) or self._authorizations.get((host, ""))
+        login = self._credentials.get(host)
+        return found or (self._basic(host) if login and login.at_hand else None)
 
     def _follow(self, method: str, url: str, headers: Mapping[str, str], authorization: str | None) -> Reply:
         """Blobs often live elsewhere. The login is for the first host alone."""
@@ -113,25 +124,25 @@ class Transport:
             failures.check_scheme(url, first)
         raise CloudError(f"{first} sends from one address to the next without end", action="registry:GET", where=first)
 
-    def _authorize(self, host: str, repository: str, header: str) -> str | None:
+    def _authorize(self, host: str, scope: str, header: str) -> str | None:
         """The Authorization header that answers the registry's challenge; None if there is nothing to answer with."""
         asked = {one.scheme: one for one in challenge.challenges(header)}
         if "bearer" in asked:
-            answer: str | None = f"Bearer {self._token(host, repository, asked['bearer'])}"
+            answer: str | None = f"Bearer {self._token(host, scope, asked['bearer'])}"
         else:
-            answer = self._basic(host) if "basic" in asked else None
+            answer, scope = self._basic(host) if "basic" in asked else None, ""
         if answer:
             with self._lock:
-                self._authorizations[host, repository] = answer
+                self._authorizations[host, scope] = answer
         return answer
 
-    def _token(self, host: str, repository: str, asked: challenge.Challenge) -> str:
-        url = challenge.token_url(asked, repository, self._username(host))
+    def _token(self, host: str, scope: str, asked: challenge.Challenge) -> str:
+        url = challenge.token_url(asked, scope, self._username(host))
         failures.check_scheme(url, host)
         basic = self._basic(host)
         reply = self._persist("GET", url, {"Authorization": basic} if basic else {})
         if reply.status in (401, 403):
-            raise failures.denied(host, repository, self._username(host), reply.status)
+            raise failures.denied(host, scope.split(":")[1], self._username(host), reply.status)
         token = challenge.token(reply.body) if reply.status == 200 else ""
         if not token:
             raise failures.broken(urlsplit(url).netloc, f"HTTP {reply.status} without a token", "token")

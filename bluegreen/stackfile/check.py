@@ -11,6 +11,7 @@ import yaml
 
 from bluegreen.core.image_ref import parse
 from bluegreen.errors import UsageError
+from bluegreen.stackfile.image_check import check_images
 from bluegreen.stackfile.mistake import Mistakes
 
 SECRET_NAME = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)(_|$)", re.I)
@@ -29,6 +30,7 @@ def check(found: Found, root: yaml.Node, mistakes: Mistakes) -> None:
         checker.service(name, service)
     checker.ports()
     checker.cycles()
+    check_images(found, SECRET_NAME, checker.wrong)
 
 
 class Checker:
@@ -100,6 +102,8 @@ class Checker:
 
     def _image(self, name: str, image: str) -> None:
         host = self.found["registry"]["host"]
+        if image in self.found.get("images", {}):
+            return
         try:
             reference = parse(image)
         except UsageError as error:

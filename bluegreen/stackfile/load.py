@@ -9,6 +9,7 @@ from typing import Any
 
 from bluegreen.core import stack as core
 from bluegreen.stackfile.check import check
+from bluegreen.stackfile.image_check import image_specs
 from bluegreen.stackfile.kinds import BAD, Reading
 from bluegreen.stackfile.mistake import Mistakes
 from bluegreen.stackfile.nodes import read_nodes
@@ -41,6 +42,7 @@ def _stack(found: Found, source: str) -> core.Stack:
         registry=_registry(found["registry"]),
         services=tuple(_service(name, item) for name, item in found["services"].items()),
         rollout=core.Rollout(int(rollout.get("boot_timeout", 300)), int(rollout.get("bake", 0))),
+        images=image_specs(found),
         source=source,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bluegreen.stackfile.image_keys import IMAGE, IMAGE_NAME
 from bluegreen.stackfile.kinds import Duration, Either, Flag, Items, Number, Text
 from bluegreen.stackfile.maps import Key, Keys, Table
 
@@ -146,7 +147,9 @@ COMPOSE = {
 SERVICE = Keys(
     {
         "image": Key(
-            Text("host/repository:tag", r"\S{1,512}"), "with its host and tag; the tag is pinned to a digest", True
+            Text("host/repository:tag, or a name under images", r"\S{1,512}"),
+            "with its host and tag, which is pinned to a digest; or an image of the chain by its name",
+            True,
         ),
         "command": Key(WORDS, "instead of the image's command"),
         "entrypoint": Key(WORDS, "instead of the image's entry point"),
@@ -267,9 +270,7 @@ FILE = Keys(
             not_yet="use the exit code and --output json in your job",
         ),
         "images": Key(
-            Table(Text("a name"), ANY, "a map of images"),
-            "the build chain",
-            not_yet="build and push the images before the deploy",
+            Table(IMAGE_NAME, IMAGE, "a map of images"), "the image chain, for bluegreen build: docs/images.md"
         ),
     }
 )

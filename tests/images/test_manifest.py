@@ -96,6 +96,6 @@ def test_challenges_are_read_in_every_spelling() -> None:
 def test_the_token_is_asked_for_pulling_one_repository() -> None:
     asked = Challenge("bearer", {"realm": "https://auth.example/t?x=1", "service": "a b"})
     url = "https://auth.example/t?x=1&service=a+b&account=deploy&scope=repository%3Ashop%2Fweb%3Apull"
-    assert token_url(asked, "shop/web", "deploy") == url
+    assert token_url(asked, "repository:shop/web:pull", "deploy") == url
     assert token(b'{"access_token": "t"}') == "t"
     assert [token(body) for body in (b"", b"{}", b"[]", b'{"token": 1}')] == [""] * 4

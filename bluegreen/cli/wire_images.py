@@ -1,0 +1,101 @@
+"""Joins what the image chain needs: the stack file's images, the registry with whoever logs in, the engine, Git.
+
+Apart from wire.py, because a build needs no AWS: boto is imported only when the registry's password is an SSM parameter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bluegreen.core.chain import SCRATCH, Lineage
+from bluegreen.core.image_ref import parse
+from bluegreen.errors import UsageError
+from bluegreen.images.chain import Planned
+from bluegreen.images.login import login
+from bluegreen.images.registry import Credentials, RegistryImages
+
+if TYPE_CHECKING:
+    from bluegreen.core.stack import Stack
+    from bluegreen.images.build import Builder
+
+Password = Callable[[str], str]  # of a reference such as ssm:/shop/registry
+
+
+def folder_of(stack: Stack) -> Path:
+    return Path(stack.source).parent
+
+
+def require_images(stack: Stack) -> None:
+    if not stack.images:
+        raise UsageError(
+            f"{stack.source} has no images: there is nothing to build", next="docs/images.md says how to declare them"
+        )
+
+
+def logins(stack: Stack, password: Password) -> dict[str, Credentials]:
+    """`docker login`'s, for every host that the chain uses; for registry.host else the stack file's."""
+    names = {image.name for image in stack.images}
+    bases = {image.base for image in stack.images} - names - {SCRATCH}
+    hosts = {stack.registry.host, *(parse(base).host for base in bases)}
+    found = {host: known for host in sorted(hosts) if (known := login(host))}
+    declared = stack.registry.login
+    if declared and stack.registry.host not in found:
+        found[stack.registry.host] = Credentials(declared.username, lambda: password(declared.password))
+    return found
+
+
+@contextlib.contextmanager
+def registry(known: dict[str, Credentials]) -> Iterator[RegistryImages]:
+    made = RegistryImages(known)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def password(options: Namespace, region: str) -> Password:
+    """From SSM, asked for when a registry wants it."""
+
+    def ask(reference: str) -> str:
+        from bluegreen.aws.facts import secret
+        from bluegreen.cli import wire
+        from bluegreen.cli.progress import Quiet
+
+        return secret(wire.wire(options, Quiet(), region).aws, reference)
+
+    return ask
+
+
+@contextlib.contextmanager
+def builder(
+    stack: Stack, known: dict[str, Credentials], version: str, told: Callable[[str, str], None]
+) -> Iterator[Builder]:
+    """With the Docker engine. Raises UsageError when the SDK is not installed, Unreachable when no engine answers."""
+    from bluegreen.images.build import Builder, Origin
+    from bluegreen.local.git import state
+
+    try:
+        from bluegreen.images.engine import Engine
+    except ImportError as error:
+        raise UsageError(
+            "to build images, bluegreen needs the Docker SDK", why=str(error), next="pip install 'bluegreen[build]'"
+        ) from None
+    commit, dirty = state(folder_of(stack))
+    origin = Origin(datetime.now(UTC).isoformat(timespec="seconds"), f"{commit}-dirty" if dirty else commit, version)
+    engine = Engine(known.get)
+    try:
+        yield Builder(engine, origin, told)
+    finally:
+        engine.close()
+
+
+def lineage(stack: Stack, chain: tuple[Planned, ...]) -> Lineage:
+    from bluegreen.local.git import state
+
+    commit, dirty = state(folder_of(stack))
+    return Lineage(tuple(planned.link() for planned in chain), commit, dirty)
