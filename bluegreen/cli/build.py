@@ -75,9 +75,11 @@ def make(
     """The chain with what was missing built, and pushed if that is wanted."""
     from bluegreen.cli import wire_images
     from bluegreen.cli.build_progress import watched
+    from bluegreen.images.build import check
 
     if all(planned.digest for planned in chain):
         return chain
+    check(chain)
     with watched() as watcher:
         for name, words in reasons.items():
             watcher.told(name, "building: " + _few(words))

@@ -10,7 +10,7 @@ from threading import Event
 from typing import IO, Protocol
 
 from bluegreen.core.image_ref import parse
-from bluegreen.errors import CloudError
+from bluegreen.errors import CloudError, Refused
 from bluegreen.images import chain, context, dockerfile, guard
 from bluegreen.images.chain import Planned, Registry
 
@@ -50,8 +50,23 @@ class _NotBegunError(Exception):
     """Another image failed first."""
 
 
+def check(chain_: Iterable[Planned]) -> None:
+    """Before an engine is asked for anything. Raises Refused when something must not go into an image by accident."""
+    for planned in chain_:
+        if planned.digest:
+            continue
+        guard.check(planned.name, planned.context)
+        if planned.image.secrets:
+            raise Refused(
+                f"{planned.name} declares secrets, and builds with secrets are not supported yet",
+                next="fetch what needs them before the build, and give it as an input",
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Builder:
+    """For a chain that `check` has passed."""
+
     engine: Engine
     origin: Origin
     told: Told
@@ -60,8 +75,6 @@ class Builder:
         """All images without a digest, and the images that were built now. Raises BuildFailed, Refused, CloudError of the first
         that failed; those not begun by then are not begun. Pushes nothing."""
         missing = [planned for planned in chain_ if not planned.digest]
-        for planned in missing:
-            guard.check(planned.name, planned.context)
         everything = {planned.name: planned for planned in chain_}
         stopped = Event()
         pool = ThreadPoolExecutor(JOBS, "build")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from bluegreen.images.inputs import Context
 
 KEY_LABEL = "bluegreen.key"
 MADE_OF_LABEL = "bluegreen.made-of"
+_HASH = re.compile(r"\b([0-9a-f]{16})[0-9a-f]{48}\b")
 MOST_FILES = 2000  # named in the label: a line of a Dockerfile may have 64 KiB
 
 
@@ -122,8 +124,8 @@ def pack(made_of: Ingredients) -> str:
 
 
 def _short(made_of: Ingredients) -> Ingredients:
-    """Values of a hash are told by 16 digits. The files of a large context are one, or the label would outgrow its place."""
-    short = tuple((name, " ".join(word[:16] for word in value.split(" "))) for name, value in made_of)
+    """Hashes are told by 16 digits. The files of a large context are one, or the label would outgrow its place."""
+    short = tuple((name, _HASH.sub(r"\1", value)) for name, value in made_of)
     files = [pair for pair in short if pair[0].startswith("file ")]
     if len(files) <= MOST_FILES:
         return short

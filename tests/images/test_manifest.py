@@ -10,7 +10,7 @@ from fake_registry import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 
 from bluegreen.images import manifest
 from bluegreen.images.challenge import Challenge, challenges, token, token_url
-from bluegreen.images.manifest import Index, Manifest, Platform
+from bluegreen.images.manifest import Blob, Index, Manifest, Platform
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 
@@ -31,7 +31,7 @@ def test_an_index_is_read_by_its_own_word_or_by_the_header(kind: str) -> None:
 def test_a_manifest_counts_what_a_pull_transfers(kind: str) -> None:
     layers = [{"digest": B, "size": 20}, {"digest": C, "size": 300}]
     body = _bytes(mediaType=kind, config={"digest": A, "size": 1}, layers=layers)
-    assert manifest.read("", body) == Manifest(A, 321)
+    assert manifest.read("", body) == Manifest(A, 321, (Blob(B, 20), Blob(C, 300)))
 
 
 @pytest.mark.parametrize(

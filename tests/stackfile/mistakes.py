@@ -121,7 +121,15 @@ MISTAKES = {
     "hooks": ("  bake: 10m", "  hooks: {before_switch: ./smoke.sh}", 34, "not supported yet"),
     "standby": ("rollout:", "standby: {keep: 24h}\nrollout:", 32, "not supported yet"),
     "notify": ("rollout:", "notify: {events: default}\nrollout:", 32, "not supported yet"),
-    "images": ("rollout:", "images: {base: x}\nrollout:", 32, "not supported yet"),
+    "images": ("rollout:", "images: {base: x}\nrollout:", 32, "expected a map of keys"),
+    "image without from": ("rollout:", "images: {base: {inputs: [a]}}\nrollout:", 32, "missing: what it is made from"),
+    "image from nowhere": ("rollout:", "images: {app: {from: deps}}\nrollout:", 32, "there is no image deps"),
+    "image from latest": ("rollout:", "images: {app: {from: docker.io/debian}}\nrollout:", 32, "latest is none"),
+    "images in a circle": ("rollout:", "images: {a: {from: b}, b: {from: a}}\nrollout:", 32, "a → b → a"),
+    "inputs outside": ("rollout:", "images: {a: {from: scratch, inputs: [../x]}}\nrollout:", 32, "leaves the context"),
+    "secret argument": ("rollout:", "images: {a: {from: scratch, args: {API_KEY: x}}}\nrollout:", 32, "use secrets"),
+    "secret from nowhere": ("rollout:", "images: {a: {from: scratch, secrets: {t: {}}}}\nrollout:", 32, "either"),
+    "BASE argument": ("rollout:", "images: {a: {from: scratch, args: {BASE: x}}}\nrollout:", 32, "what `from` says"),
 }
 
 FILES = {

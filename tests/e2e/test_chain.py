@@ -1,0 +1,219 @@
+"""The image chain on a real engine and a registry with TLS and a login: what is built, what is pushed, what stays as it was."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker.errors import ImageNotFound
+
+from bluegreen.images.registry import Credentials, RegistryImages
+from tests.parts.images import Images
+from tests.parts.registry import Registry
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+STACK = """\
+stack: {name}
+region: eu-west-1
+account: "123456789012"
+fleet: {{count: 1, ami: ubuntu-24.04, instance_types: [m7i.large], subnets: [subnet-0a11ce0000000000a],
+  security_groups: [sg-0a11ce00000000001]}}
+traffic: [{{load_balancer: a, listener: 80, port: 80}}]
+registry: {{host: "{host}"}}
+services: {{app: {{image: app, ports: ["80:80"]}}}}
+images:
+  base: {{from: {base}, context: base, inputs: [etc]}}
+  deps: {{from: base, context: deps, inputs: [lock, wheels], key: [lock]}}
+  app: {{from: deps, context: app, inputs: [src], args: {{GREETING: hello}}}}
+"""
+FILES = {
+    "base/etc/release": "one\n",
+    "base/Dockerfile": "ARG BASE\nFROM ${BASE}\nCOPY etc /etc\n",
+    "deps/lock": "one\n",
+    "deps/wheels/w.whl": "one\n",
+    "deps/Dockerfile": "ARG BASE\nFROM ${BASE}\nCOPY lock wheels /deps/\n",
+    "app/src/main": "one\n",
+    "app/notes": "no input\n",
+    "app/Dockerfile": 'ARG BASE\nFROM ${BASE}\nARG GREETING\nCOPY src /src\nRUN ["/bin/sh", "-c", "echo $GREETING > /said"]\n',
+}
+
+
+class Chain:
+    """A stack file with its folders, built by the program itself."""
+
+    def __init__(self, folder: Path, registry: Registry, base: str) -> None:
+        self.folder, self.registry = folder, registry
+        self.name = f"chain{os.getpid()}-{folder.name[-8:].strip('_-').replace('_', '-')}".lower()
+        for path, text in FILES.items():
+            self.write(path, text)
+        self.declare(base)
+        login = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+        self.write("docker/config.json", json.dumps({"auths": {registry.host: {"auth": login}}}))
+        self.images = RegistryImages(
+            {registry.host: Credentials(registry.username, lambda: registry.password)}, ca_file=str(registry.ca)
+        )
+
+    def declare(self, base: str) -> None:
+        self.write("stack.yml", STACK.format(name=self.name, host=self.registry.host, base=base))
+
+    def write(self, path: str, text: str) -> None:
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text(text)
+
+    def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        base = {"DOCKER_CONFIG": str(self.folder / "docker"), "BLUEGREEN_REGISTRY_CA": str(self.registry.ca)}
+        return subprocess.run(
+            [sys.executable, "-m", "bluegreen", *words],
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **base, **env},
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+
+    def build(self, *words: str) -> dict[str, Any]:
+        """Image → what `build` says of it."""
+        done = self.run("build", str(self.folder / "stack.yml"), "--output", "json", *words)
+        assert done.returncode == 0, done.stderr + done.stdout
+        self.log = done.stderr
+        return {image["name"]: image for image in json.loads(done.stdout)["images"]}
+
+    def layers(self, name: str, tag: str = "newest") -> list[str]:
+        reference = f"{self.registry.host}/{self.name}/{name}:{tag}"
+        return [blob.digest for blob in self.images.manifest(reference, "amd64").layers]
+
+    def digests(self) -> dict[str, str]:
+        names = ("base", "deps", "app")
+        return {n: self.images.find(f"{self.registry.host}/{self.name}/{n}:newest") for n in names}
+
+
+@pytest.fixture(scope="module")
+def outside(private_registry: Registry, small_images: Images) -> str:
+    """A small base in the registry, under the tag 1."""
+    small_images.busybox("bluegreen-tests/os", ["/bin/sh"])
+    small_images.push("bluegreen-tests/os", private_registry, "tests/os", "1")
+    return f"{private_registry.host}/tests/os:1"
+
+
+@pytest.fixture
+def chain(
+    tmp_path: Path, private_registry: Registry, outside: str, docker_engine: docker.DockerClient
+) -> Iterator[Chain]:
+    made = Chain(tmp_path, private_registry, outside)
+    try:
+        yield made
+    finally:
+        made.images.close()
+        for image in docker_engine.images.list():
+            for tag in image.tags:
+                if f"/{made.name}/" in tag:
+                    try:
+                        docker_engine.images.remove(tag, force=True)
+                    except ImageNotFound:
+                        continue
+
+
+def actions(found: dict[str, Any]) -> dict[str, str]:
+    return {name: image["action"] for name, image in found.items()}
+
+
+def test_only_what_changed_is_built(
+    chain: Chain, outside: str, small_images: Images, private_registry: Registry
+) -> None:
+    first = chain.build()
+    assert actions(first) == {"base": "built", "deps": "built", "app": "built"}
+    before, layers = chain.digests(), chain.layers("app")
+    again = chain.build()
+    assert actions(again) == dict.fromkeys(first, "reused") and chain.log == ""
+    assert {name: image["digest"] for name, image in again.items()} == before
+
+    for path in chain.folder.rglob("*"):
+        os.utime(path, (1, 1))
+    chain.write("app/notes", "changed, and no input")
+    chain.write("deps/wheels/w.whl", "changed, and not what decides")
+    assert actions(chain.build()) == dict.fromkeys(first, "reused")
+
+    chain.write("app/src/main", "two\n")
+    explained = chain.build("--explain")
+    assert explained["app"]["because"] == ["file src/main changed"] and chain.digests() == before
+    assert actions(chain.build()) == {"base": "reused", "deps": "reused", "app": "built"}
+    assert {**chain.digests(), "app": ""} == {**before, "app": ""}
+    below = chain.layers("deps")
+    assert chain.layers("app")[: len(below)] == layers[: len(below)] == below
+    pushed = [line for line in chain.log.splitlines() if line.endswith(": pushed")]
+    assert 1 <= len(pushed) <= len(layers) - len(below) and all(" app: " in line for line in pushed)
+
+    chain.write("deps/lock", "two\n")
+    found = chain.build()
+    assert actions(found) == {"base": "reused", "deps": "built", "app": "built"}
+    assert found["deps"]["because"] == ["file lock changed"] and found["app"]["because"] == ["parent deps changed"]
+
+    small_images.busybox("bluegreen-tests/os2", ["/bin/sh"], {"/new": "1"})
+    small_images.push("bluegreen-tests/os2", private_registry, "tests/os", "1")
+    moved = chain.build()
+    assert actions(moved) == dict.fromkeys(first, "built")
+    assert moved["base"]["because"] == [f"parent {outside} changed"]
+    assert moved["base"]["base"] == f"{private_registry.host}/tests/os@{chain.images.find(outside)}"
+
+
+def test_the_image_is_what_was_declared(chain: Chain, docker_engine: docker.DockerClient) -> None:
+    found = chain.build("--report")
+    app = docker_engine.images.get(found["app"]["reference"])
+    labels = app.labels
+    assert labels["bluegreen.key"] == found["app"]["key"]
+    assert labels["org.opencontainers.image.base.name"] == found["deps"]["reference"]
+    said = docker_engine.containers.run(
+        app.id, ["/bin/busybox", "cat", "/said", "/src/main"], entrypoint="", remove=True
+    )
+    assert said == b"hello\none\n"
+
+
+def test_a_failing_step_is_shown_and_the_registry_is_as_it_was(chain: Chain) -> None:
+    chain.build()
+    before = chain.digests()
+    chain.write("deps/lock", "other\n")
+    broken = FILES["app/Dockerfile"] + 'RUN ["/bin/sh", "-c", "for i in $(seq 99); do echo line $i; done; exit 7"]\n'
+    chain.write("app/Dockerfile", broken)
+    done = chain.run("build", str(chain.folder / "stack.yml"))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "non-zero code: 7" in done.stderr and "where: Step 6/7 : RUN" in done.stderr
+    shown = [line for line in done.stderr.splitlines() if line.startswith("  | line ")]
+    assert shown == [f"  | line {number}" for number in range(70, 100)]
+    assert chain.digests() == before
+    assert actions(chain.build("--explain"))["deps"] == "to be built", "something of a failed build was pushed"
+
+
+def test_a_planted_key_is_refused_before_the_engine_is_asked(chain: Chain) -> None:
+    chain.write("app/src/id_rsa", "-----BEGIN RSA PRIVATE KEY-----\n")
+    done = chain.run("build", str(chain.folder / "stack.yml"), DOCKER_HOST="unix:///nonexistent")
+    assert done.returncode == 5 and "src/id_rsa: an SSH key" in done.stderr
+    shutil.rmtree(chain.folder / "app" / "src")
+    chain.write("app/src/main", "three\n")
+    done = chain.run("build", str(chain.folder / "stack.yml"), DOCKER_HOST="unix:///nonexistent")
+    assert done.returncode == 5 and "there is no Docker engine" in done.stderr
+
+
+def test_without_push_it_stays_in_the_engine(chain: Chain, docker_engine: docker.DockerClient) -> None:
+    found = chain.build("--no-push")
+    assert actions(found) == dict.fromkeys(found, "built here")
+    assert docker_engine.images.get(found["app"]["reference"])
+    assert chain.digests() == dict.fromkeys(found, "")
+    chain.build()
+    assert "the engine has it already" in chain.log and all(chain.digests().values())
+
+
+def test_a_wrong_password_is_told(chain: Chain) -> None:
+    packed = base64.b64encode(b"deploy:wrong-password").decode()
+    chain.write("docker/config.json", json.dumps({"auths": {chain.registry.host: {"auth": packed}}}))
+    done = chain.run("build", str(chain.folder / "stack.yml"))
+    assert done.returncode == 5 and "refuses the login of deploy" in done.stderr
+    assert "wrong-password" not in done.stderr + done.stdout and packed not in done.stderr + done.stdout
