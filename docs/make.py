@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bluegreen.core.decide import deploy, rollback
+from bluegreen.core.decide import deploy, heal, rollback, upkeep
 from bluegreen.core.decide.case import Rule
 from bluegreen.stackfile.reference import reference_markdown
 
@@ -32,6 +32,22 @@ load balancer has drained it, terminate, delete its target groups. What carries 
 traffic and ended is undone by weights alone: no EC2 call is made.
 
 {rollback}
+
+## heal
+
+`heal` replaces what the live and the standby fleet have lost, one fleet after the other, with the launch and the user data that
+the fleet's own deployment wrote down. Dead is an instance that was terminated or stopped, has vanished, or is not registered in
+each of the fleet's target groups. One that runs, is registered and fails its health check may get well again: it is dead only for
+`--unhealthy`. The new ones are launched in the subnets where the dead ones were.
+
+{heal}
+
+A rollback goes past a heal: it takes the next epoch and switches. What the heal launched until then is of its fleet: the next
+`heal` counts what is healthy and ends the rest. `resume` finishes a heal, and `abort` gives it up by the second rule.
+
+## gc
+
+{gc}
 """
 
 
@@ -48,7 +64,9 @@ def rules(given: tuple[Rule, ...]) -> str:
 def pages() -> dict[str, str]:
     return {
         "stack-file.md": reference_markdown(),
-        "lifecycle.md": LIFECYCLE.format(deploy=rules(deploy.RULES), rollback=rules(rollback.RULES)),
+        "lifecycle.md": LIFECYCLE.format(
+            deploy=rules(deploy.RULES), rollback=rules(rollback.RULES), heal=rules(heal.RULES), gc=rules(upkeep.RULES)
+        ),
     }
 
 

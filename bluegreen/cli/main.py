@@ -25,6 +25,7 @@ COMMANDS = {
     "show": "one deployment: what happened, when, and how long each phase took",
     "resume": "finish a deployment that was interrupted",
     "abort": "undo a deployment that was interrupted",
+    "heal": "replace dead instances of the live or the standby fleet by the same release",
     "gc": "end what was left behind: instances and target groups that no record keeps",
     "build": "the image chain: base, dependencies, application; only what changed",
     "check": "check a stack file; no AWS call",

@@ -71,6 +71,7 @@ def view(one: Status) -> dict[str, Any]:
                 "weight": f.weight,
                 "healthy": f.healthy,
                 "count": f.fleet.count,
+                "lost": f.lost,
                 "targets": [{"id": i, "state": state, "reason": why} for i, state, why in f.targets],
             }
             for f in one.fleets
@@ -103,6 +104,9 @@ def words(one: Status) -> str:
         lines.append(
             f"  rolled back: {gone.fleet}, {age(one.at - gone.at)} ago; bluegreen resume {one.stack} lets it be deployed again"
         )
+    lines += [f"  {f.fleet.label} has lost {f.lost} of {f.fleet.count} instances" for f in one.to_heal]
+    if one.to_heal:
+        lines.append(f"  next: bluegreen heal {one.stack}")
     if record.goal:
         holder = (
             f"by {record.owner}, alive {age(one.at - record.beat_at)} ago" if record.owner else "and nobody follows it"

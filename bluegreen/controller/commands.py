@@ -13,7 +13,7 @@ from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places
 from bluegreen.controller.run import Run
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
-from bluegreen.core.decide.upkeep import left_behind
+from bluegreen.core.decide.upkeep import left_behind, strays
 from bluegreen.core.fleet import deployment_id
 from bluegreen.core.goal import Before, Goal, RolledBack
 from bluegreen.core.outcome import Outcome
@@ -45,9 +45,9 @@ TAKES = 20  # tries to take a stack whose record changes under us: its holder be
 def deploy(world: World, job: Deploy) -> Outcome:
     """A new fleet of the stack's release, to the end of its bake. What is live and healthy already is left alone."""
     stack = job.stack
-    record = _free(world, _read(world, stack.name), job.wait_s, hasty=True)
+    record = free(world, _read(world, stack.name), job.wait_s, hasty=True)
     _refuse_elsewhere(record, stack)
-    _refuse_unfinished(record)
+    refuse_unfinished(record)
     places = find_places(stack, world.traffic, record)
     facts = job.facts(places[0].vpc)
     world.watcher.note(f"resolving images of {stack.name}")
@@ -62,56 +62,71 @@ def deploy(world: World, job: Deploy) -> Outcome:
     job.prepare()
     pinned = replace(record or Record(stack.name, 0), account=stack.account, region=stack.region)
     hold = Hold.take(world.records, world.clock, pinned, stack.name, job.owner, goal)
-    return _follow(world, hold, job.owner, rendered.text, rendered.user_data)
+    return follow(world, hold, job.owner, rendered.text, rendered.user_data)
 
 
 def rollback(world: World, stack: str, owner: Owner, to: str = "") -> Outcome:
     """Undo the newest deployment, at once: no lease is waited for and EC2 is not called for a finished one."""
     for _ in range(TAKES):
-        record = _known(world, stack)
+        record = known(world, stack)
         goal = rollback_goal(world, record, to)
         if isinstance(goal, Outcome):
             return goal
         try:
-            hold = _take(world, record, owner, goal)
+            hold = take(world, record, owner, goal)
         except Held:  # it beat, or got on, since we looked; or another rollback was faster
             world.clock.sleep(0.05)
             continue
-        return _follow(world, hold, owner)
+        return follow(world, hold, owner)
     raise Held(f"{stack} changes hands faster than this rollback could take it", next=f"bluegreen status {stack}")
 
 
 def abort(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """Undo a deployment whose controller died or was interrupted."""
-    record = _free(world, _known(world, stack), wait_s)
+    record = free(world, known(world, stack), wait_s)
     if record is None or record.goal is None:
         return Outcome("aborted", f"nothing is under way on {stack}: nothing to abort.")
-    if record.goal.kind != "deploy":
+    if not record.goal.undoable:
         raise Refused(
             f"{record.goal.kind} {record.goal.deployment} was not finished: it can be finished, not undone",
             next=f"bluegreen resume {stack}",
         )
+    if record.goal.kind == "heal":
+        return _give_up(world, record, record.goal, owner)
     if moved_on(record):
         raise Refused(
             f"{record.goal.deployment} is past the point of no return: its fleet is live",
             next=f"bluegreen resume {stack} to finish it, or bluegreen rollback {stack} to go back",
         )
-    return _follow(world, _take(world, record, owner, stop_goal(world, record, "abort")), owner)
+    return follow(world, take(world, record, owner, stop_goal(world, record, "abort")), owner)
+
+
+def _give_up(world: World, record: Record, goal: Goal, owner: Owner) -> Outcome:
+    """The same heal, gone on with as one that has failed."""
+    hold = Hold.take(world.records, world.clock, record, record.stack, owner, lambda epoch: goal)
+    run = Run(world, hold, goal)
+    if not run.journal.progress.events:
+        run.journal.write(ev.Started(world.clock.now(), hold.record.epoch, owner, goal))
+    run.journal.write(ev.Resumed(world.clock.now(), hold.record.epoch, owner))
+    run.journal.write(ev.Failed(world.clock.now(), "it was aborted"))
+    outcome = run.follow()
+    return replace(outcome, result="aborted") if outcome.result == "undone" else outcome
 
 
 def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """Go on with the goal in force, under a new epoch and in the same journal. Where none is, but a rollback stands,
     that is acknowledged."""
-    record = _free(world, _known(world, stack), wait_s)
+    record = free(world, known(world, stack), wait_s)
     if record is not None and record.goal is None and record.rolled_back:
         return _acknowledge(world, record, record.rolled_back)
     if record is None or record.goal is None:
         return Outcome("unchanged", f"nothing is under way on {stack}: nothing to resume.")
     goal = record.goal
-    if goal.kind == "deploy" and not world.records.events(goal.deployment):
+    if goal.undoable and not world.records.events(goal.deployment):
+        again = "deploy FILE" if goal.kind == "deploy" else f"heal {stack}"
         raise Refused(
             f"{goal.deployment} ended before its first line was written: there is nothing to go on from",
-            next=f"bluegreen abort {stack}, then bluegreen deploy FILE",
+            next=f"bluegreen abort {stack}, then bluegreen {again}",
         )
     hold = Hold.take(world.records, world.clock, record, stack, owner, lambda epoch: goal)
     run = Run(world, hold, goal)
@@ -126,11 +141,13 @@ def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outco
 
 def gc(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """End what was left behind: fleets whose tags say they are the stack's, and that its record does not keep."""
-    record = _free(world, _known(world, stack), wait_s)
-    _refuse_unfinished(record)
+    record = free(world, known(world, stack), wait_s)
+    refuse_unfinished(record)
     assert record is not None
-    left = left_behind(record, world.traffic.owned(stack), world.fleets.look(stack))
-    if not left:
+    instances = world.fleets.look(stack)
+    left = left_behind(record, world.traffic.owned(stack), instances)
+    lost = strays(record, world.traffic.groups(record.kept_groups), instances)
+    if not left and not lost:
         return Outcome("unchanged", f"{stack}: nothing was left behind.")
     goal = Goal(
         kind="gc",
@@ -142,11 +159,12 @@ def gc(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
         standby=record.standby,
         before=tuple(Before(ref, None, "") for ref in record.bindings),
         left=left,
+        lost=lost,
     )
-    return _follow(world, _take(world, record, owner, goal), owner)
+    return follow(world, take(world, record, owner, goal), owner)
 
 
-def _follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: bytes | None = None) -> Outcome:
+def follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: bytes | None = None) -> Outcome:
     goal = hold.record.goal
     assert goal is not None
     try:
@@ -154,12 +172,12 @@ def _follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: b
         run.journal.write(ev.Started(world.clock.now(), hold.record.epoch, owner, goal, text))
     except (CloudError, Refused):
         with suppress(CloudError, Refused, Superseded):  # the first error is told, and the lease lapses by itself
-            hold.let_go(keep_goal=goal.kind != "deploy")
+            hold.let_go(keep_goal=not goal.undoable)
         raise
     return run.follow()
 
 
-def _free(world: World, record: Record | None, wait_s: float, *, hasty: bool = False) -> Record | None:
+def free(world: World, record: Record | None, wait_s: float, *, hasty: bool = False) -> Record | None:
     """The record as it stands once nobody alive holds the stack. Raises Held."""
     if record is None or record.owner is None:
         return record
@@ -176,7 +194,7 @@ def _phase(world: World, record: Record) -> str:
     return phase(fold(world.records.events(record.goal.deployment)), record.goal.kind)
 
 
-def _take(world: World, record: Record, owner: Owner, goal: Goal) -> Hold:
+def take(world: World, record: Record, owner: Owner, goal: Goal) -> Hold:
     def numbered(epoch: int) -> Goal:
         return replace(goal, deployment=deployment_id(goal.stack, epoch))
 
@@ -191,7 +209,7 @@ def _read(world: World, stack: str) -> Record | None:
         return None
 
 
-def _known(world: World, stack: str) -> Record:
+def known(world: World, stack: str) -> Record:
     record = world.records.read(stack)
     if record is None:
         raise Refused(
@@ -212,11 +230,11 @@ def _refuse_elsewhere(record: Record | None, stack: Stack) -> None:
     )
 
 
-def _refuse_unfinished(record: Record | None) -> None:
+def refuse_unfinished(record: Record | None) -> None:
     """A deployment that is live and lacks its clean-up only is no reason: the next one cleans up after both."""
     if record is None or record.goal is None or moved_on(record):
         return
-    undo = f", or bluegreen abort {record.stack} to undo it" if record.goal.kind == "deploy" else ""
+    undo = f", or bluegreen abort {record.stack} to undo it" if record.goal.undoable else ""
     raise Refused(
         f"{record.goal.kind} {record.goal.deployment} of {record.stack} was not finished",
         next=f"bluegreen resume {record.stack} to finish it{undo}",

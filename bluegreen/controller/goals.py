@@ -15,6 +15,7 @@ from bluegreen.core.progress import Progress, fold
 from bluegreen.core.record import Record
 from bluegreen.errors import Refused
 
+UPKEEP = ("heal", "gc")  # a rollback goes past them: they undo nothing and are nothing to go back from
 UNDONE = ("undone", "aborted", "refused")
 LOOK_BACK = 20  # epochs
 WATCH_S = 10  # a rollback that took over a run watches the weights for so long: one late write of that run may land
@@ -22,11 +23,14 @@ WATCH_S = 10  # a rollback that took over a run watches the weights for so long:
 
 def rollback_goal(world: World, record: Record, to: str = "") -> Goal | Outcome:
     """What a rollback of the stack as it stands would follow; an Outcome when there is nothing to do."""
-    unfinished = record.goal is not None and not moved_on(record)
+    unfinished = record.goal is not None and record.goal.kind not in UPKEEP and not moved_on(record)
     goal = stop_goal(world, record, "rollback") if unfinished and not to else _swap_goal(world, record, to)
-    if isinstance(goal, Outcome) or record.owner is None:
+    if isinstance(goal, Outcome):
         return goal
-    return replace(goal, watch_s=WATCH_S)  # whoever followed that goal may have one write under way
+    if record.goal and record.goal.kind == "heal":
+        stopped = f"{record.goal.deployment} was stopped; bluegreen heal {record.stack} begins anew"
+        goal = replace(goal, reason=stopped)
+    return replace(goal, watch_s=WATCH_S) if record.owner else goal  # its holder may have one write under way
 
 
 def moved_on(record: Record) -> bool:
@@ -100,7 +104,7 @@ def _was_undone(record: Record, deployment: str, done: Progress) -> Outcome | No
 
 
 def _newest(world: World, record: Record) -> tuple[str, Progress]:
-    """The newest operation but gc, and but a rollback that changed nothing. An epoch of a resume has no journal of its own."""
+    """The newest operation that moves traffic, and changed something. An epoch of a resume has no journal of its own."""
     for epoch in range(record.epoch, max(0, record.epoch - LOOK_BACK), -1):
         deployment = deployment_id(record.stack, epoch)
         done = fold(world.records.events(deployment))
@@ -113,7 +117,7 @@ def _newest(world: World, record: Record) -> tuple[str, Progress]:
 def _changed_nothing(goal: Goal, done: Progress) -> bool:
     end = done.last(ev.Finished)
     undone = isinstance(end, ev.Finished) and end.result in UNDONE
-    return goal.kind == "gc" or (goal.kind != "deploy" and undone)
+    return goal.kind in UPKEEP or (goal.kind != "deploy" and undone)
 
 
 def stop_goal(world: World, record: Record, kind: str) -> Goal:

@@ -72,7 +72,8 @@ def phases(events: tuple[ev.Event, ...]) -> tuple[tuple[str, float], ...]:
     since = events[0].at if events else 0.0
     start = next((e for e in events if isinstance(e, ev.Started)), None)
     failed = any(isinstance(e, ev.Failed) for e in events)
-    for name, kind in BACK if start and start.goal.kind != "deploy" else UNDONE if failed else PHASES:
+    back = start is not None and not start.goal.undoable
+    for name, kind in BACK if back else UNDONE if failed else PHASES:
         times = [e.at for e in events if isinstance(e, kind)]
         if times and max(times) >= since:
             found.append((name, round(max(times) - since, 3)))

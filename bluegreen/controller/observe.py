@@ -14,7 +14,7 @@ from bluegreen.errors import NeedsHuman
 
 def parts_of(goal: Goal) -> frozenset[Part]:
     """A plain rollback never looks at EC2: it needs no instance, and EC2 may be what is down."""
-    return ALL_PARTS if goal.kind in ("deploy", "gc") or goal.undo else ALL_PARTS - {"instances"}
+    return ALL_PARTS if goal.kind in ("deploy", "heal", "gc") or goal.undo else ALL_PARTS - {"instances"}
 
 
 def observe(world: World, goal: Goal, done: Progress, seen: Observation, look: Collection[Part]) -> Observation:

@@ -113,7 +113,7 @@ class Run:
             except PASSING:
                 raise
             except CloudError as error:
-                if self.goal.kind != "deploy" or self.journal.progress.failed:
+                if not self.goal.undoable or self.journal.progress.failed:
                     raise
                 self._fail(error.what, ())
                 return parts_of(self.goal)
@@ -121,7 +121,7 @@ class Run:
 
     def _guarded(self, step: Step, why: str) -> frozenset[Part]:
         reason = f"the guard forbids to {step.why}: {why}"
-        if self.goal.kind != "deploy" or self.journal.progress.failed:
+        if not self.goal.undoable or self.journal.progress.failed:
             raise NeedsHuman(reason, next=f"bluegreen status {self.goal.stack}")
         self._fail(reason, ())
         return parts_of(self.goal)
@@ -165,7 +165,8 @@ class Run:
         stack, deployment = self.goal.stack, self.goal.deployment
         moved = any(self.journal.progress.gave_weight(arn) for arn in self.journal.progress.groups.values())
         if self.goal.kind != "deploy":
-            return Interrupted(f"{deployment} was interrupted", next=f"bluegreen resume {stack}")
+            undo = f" to go on, or bluegreen abort {stack} to undo it" if self.goal.undoable else ""
+            return Interrupted(f"{deployment} was interrupted", next=f"bluegreen resume {stack}{undo}")
         serving = f"{self.goal.live.label} serves as before" if self.goal.live else "nothing was live before"
         state = "the new fleet may have the traffic already" if moved else f"traffic was not moved: {serving}"
         return Interrupted(
@@ -175,12 +176,13 @@ class Run:
 
     def _stopped(self, error: CloudError | Refused) -> BluegreenError:
         """AWS said no. While nothing was begun that is a refusal; after that it leaves something to be finished."""
-        begun = self.performer.acted or len(self.journal.progress.events) > 1 or self.goal.kind != "deploy"
+        begun = self.performer.acted or len(self.journal.progress.events) > 1 or not self.goal.undoable
         free = self._let_go(keep_goal=begun)
         if free and not begun:
             return error
         stack = self.goal.stack
-        back = f", or bluegreen rollback {stack}" if self.goal.kind == "deploy" else ""
+        ways = {"deploy": f", or bluegreen rollback {stack}", "heal": f", or bluegreen abort {stack}"}
+        back = ways.get(self.goal.kind, "")
         return NeedsHuman(
             f"{self.goal.deployment} was not finished: {error.what}",
             where=error.where,

@@ -14,7 +14,8 @@ from bluegreen.ports import Records, Traffic
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """`weight` is the highest of its bindings; `targets` (id, state, reason) of the group that has the fewest healthy."""
+    """`weight` is the highest of its bindings; `targets` (id, state, reason) of the group that has the fewest healthy; `lost`
+    is how many of the agreed instances some group does not have, or has as stopped."""
 
     role: str
     fleet: Fleet
@@ -22,6 +23,7 @@ class FleetStatus:
     healthy: int
     targets: tuple[tuple[str, str, str], ...]
     present: bool
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,12 @@ class Status:
         """Live is complete, and nothing differs from the record."""
         live = next((f for f in self.fleets if f.role == "live"), None)
         return live is not None and live.healthy >= live.fleet.count and not self.drift
+
+    @property
+    def to_heal(self) -> tuple[FleetStatus, ...]:
+        """The fleets that `bluegreen heal` would complete now."""
+        kept = tuple(f for f in self.fleets if f.role in ("live", "standby") and f.fleet.ours and f.present and f.lost)
+        return kept if self.record.goal is None else ()
 
 
 def status(records: Records, traffic: Traffic, stack: str, at: float) -> Status | None:
@@ -80,12 +88,18 @@ def _has(record: Record, fleet: Fleet) -> bool:
 
 
 def _fleet(role: str, fleet: Fleet, bindings: tuple[Binding, ...], groups: dict[str, Group | None]) -> FleetStatus:
-    worst = min(
-        (groups.get(arn) or Group(arn, ()) for arn in fleet.groups), key=lambda g: g.healthy, default=Group("", ())
-    )
+    seen = [groups.get(arn) or Group(arn, ()) for arn in fleet.groups]
+    worst = min(seen, key=lambda g: g.healthy, default=Group("", ()))
+    lost = fleet.count - min((_standing(group) for group in seen), default=0)
     weight = max((b.by_group.get(arn, 0) for b in bindings for arn in fleet.groups), default=0)
     targets = tuple((t.id, t.state, t.reason) for t in worst.targets)
-    return FleetStatus(role, fleet, weight, worst.healthy, targets, all(groups.get(arn) for arn in fleet.groups))
+    present = all(groups.get(arn) for arn in fleet.groups)
+    return FleetStatus(role, fleet, weight, worst.healthy, targets, present, max(0, lost))
+
+
+def _standing(group: Group) -> int:
+    """Registered and not on their way out. A stopped instance stays registered: unused, with this reason."""
+    return sum(t.state != "draining" and "Target.InvalidState" not in t.reason for t in group.targets)
 
 
 def _drift(record: Record, bindings: tuple[Binding, ...]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Literal
 from bluegreen.core.fleet import BindingRef, Fleet, Weights
 from bluegreen.core.release import Place
 
-GoalKind = Literal["deploy", "rollback", "abort", "gc"]
+GoalKind = Literal["deploy", "rollback", "abort", "heal", "gc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,10 @@ class Goal:
     be live again (None: the bindings as in `before`), and `undo` is the fleet of the deployment that is stopped. Its
     instances `undo_launched`, and any whose launch was never answered, may appear until `undo_until`; `stopped` is its own
     goal, in force again when it cannot be undone. A rollback that took over a run watches the weights for `watch_s` after
-    it set them; `rolled_back` is what the record says of it afterwards. For gc, `left` are the fleets to end.
+    it set them; `rolled_back` is what the record says of it afterwards. For gc, `left` are the fleets to end. For a heal:
+    `fleet` is the live or the standby fleet, `launch` what is missing of it, `stay` its instances that are not touched and
+    `lost` those that are to be taken out; for gc `lost` are what heals launched and no target group has. `reason` says
+    which heal a rollback stopped.
     """
 
     kind: GoalKind
@@ -92,6 +95,8 @@ class Goal:
     undo_until: float = 0.0
     watch_s: int = 0
     left: tuple[Fleet, ...] = ()
+    stay: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     reason: str = ""
     rolled_back: RolledBack | None = None
     stopped: Goal | None = None
@@ -99,6 +104,16 @@ class Goal:
     @property
     def bindings(self) -> tuple[BindingRef, ...]:
         return tuple(before.binding for before in self.before)
+
+    @property
+    def undoable(self) -> bool:
+        """Whether a failure is journaled and then undone; the others can only be finished."""
+        return self.kind in ("deploy", "heal")
+
+    @property
+    def wanted(self) -> int:
+        """How many instances are to be launched."""
+        return sum(place.count for place in self.launch.places) if self.launch else 0
 
     @property
     def drain_s(self) -> int:

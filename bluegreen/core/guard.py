@@ -5,6 +5,7 @@ I1 and I5: nothing behind weight is taken away, and no weight goes where nothing
 
 from __future__ import annotations
 
+from bluegreen.core.fleet import Fleet
 from bluegreen.core.observation import Observation
 from bluegreen.core.step import DeleteGroup, Deregister, SetWeights, Step, Terminate
 from bluegreen.core.traffic import MAX_GROUPS
@@ -15,6 +16,8 @@ def forbidden(step: Step, seen: Observation) -> str | None:
     match step:
         case SetWeights():
             return _weights(step, seen)
+        case Deregister() if _heals(step.group, seen):
+            return _taken_out(step, seen)
         case Deregister(group=group) | DeleteGroup(group=group):
             return _serving(group, seen) or _last_healthy({group}, seen)
         case Terminate():
@@ -62,6 +65,25 @@ def _kept(group: str, seen: Observation) -> str | None:
     return f"{group} belongs to {owner.label}, which is kept" if owner else None
 
 
+def _heals(group: str, seen: Observation) -> bool:
+    """Whether the operation in force is a heal of the fleet that has this group."""
+    goal = seen.record.goal
+    return goal is not None and goal.kind == "heal" and goal.fleet is not None and group in goal.fleet.groups
+
+
+def _taken_out(step: Deregister, seen: Observation) -> str | None:
+    """I1 and I3: a heal takes out what it was not told to keep, and nothing healthy while the fleet is not whole without."""
+    goal = seen.record.goal
+    assert goal is not None and goal.fleet is not None
+    if kept := set(step.instances) & set(goal.stay):
+        return f"{', '.join(sorted(kept))} of {goal.fleet.label} is to stay"
+    well = {t.id for t in seen.group(step.group).targets if t.state in ("healthy", "unavailable")}
+    rest = len(well - set(step.instances))
+    if well & set(step.instances) and rest < goal.fleet.count:
+        return f"{rest} healthy of {goal.fleet.count} would be left of {goal.fleet.label}"
+    return None
+
+
 def _last_healthy(groups: set[str], seen: Observation) -> str | None:
     """I5: while none of the fleets that are kept has a healthy target, one that has is not ended."""
     kept = [f for f in (seen.record.live, seen.record.standby) if f]
@@ -72,15 +94,25 @@ def _last_healthy(groups: set[str], seen: Observation) -> str | None:
 
 
 def _terminate(step: Terminate, seen: Observation) -> str | None:
-    keepers = {f.deployment for f in (seen.record.live, seen.record.standby) if f}
+    keepers = {f.deployment: f for f in (seen.record.live, seen.record.standby) if f}
     owner = {i.id: i.deployment for i in seen.instances}
     for instance in step.instances:
         if instance not in owner:
             return f"{instance} is not known to carry this stack's tag"
-        if owner[instance] != step.deployment or owner[instance] in keepers:
+        fleet = keepers.get(owner[instance])
+        if owner[instance] != step.deployment or (fleet and not _dead(instance, fleet, seen)):
             return f"{instance} belongs to {owner[instance]}, which is kept"
     weighted = {arn for b in seen.bindings for arn, weight in b.by_group.items() if weight}
     serving = {i for arn in weighted for i in seen.group(arn).ids}
     if hit := serving.intersection(step.instances):
         return f"{', '.join(sorted(hit))} is behind weight"
     return None
+
+
+def _dead(instance: str, fleet: Fleet, seen: Observation) -> bool:
+    """Whether heal or gc may end an instance of a fleet that is kept: no group of the fleet has it, and each was seen."""
+    goal = seen.record.goal
+    if goal is None or goal.kind not in ("heal", "gc") or instance in goal.stay:
+        return False
+    groups = [seen.groups.get(arn) for arn in fleet.groups]
+    return all(group is not None and instance not in group.ids for group in groups)

@@ -66,8 +66,9 @@ class Progress:
         return max(tries, key=lambda a: a.number, default=None)
 
     def named(self, fleet: Fleet) -> Fleet:
-        """The fleet with the groups that were made for it."""
-        return replace(fleet, groups=tuple(self.groups[i] for i in sorted(self.groups)))
+        """The fleet with the groups that were made for it, if any were."""
+        made = tuple(self.groups[i] for i in sorted(self.groups))
+        return replace(fleet, groups=made) if made else fleet
 
     def gave_weight(self, group: str) -> float | None:
         """When we last set out to give the group weight, or None if never."""
@@ -79,12 +80,14 @@ def phase(progress: Progress, kind: str) -> str:
     """Where an operation is, in a word for messages: the phase whose last line the journal does not hold yet."""
     if progress.failed:
         return "undoing"
-    if kind != "deploy":
+    if kind == "gc":
+        return "ending what was left behind"
+    if kind not in ("deploy", "heal"):
         return "ending" if progress.last(ev.Shifted) else "switching back"
     ends: tuple[tuple[type[ev.Event], str], ...] = (
         (ev.Promoted, "retiring"),
         (ev.Shifted, "baking"),
-        (ev.Healthy, "switching"),
+        (ev.Healthy, "switching" if kind == "deploy" else "taking out the dead"),
         (ev.Registered, "waiting for health"),
         (ev.Launching, "launching"),
     )

@@ -53,3 +53,8 @@ class Record:
     def fleets(self) -> tuple[Fleet, ...]:
         """Live, standby and doomed, as far as they exist."""
         return tuple(fleet for fleet in (self.live, self.standby, *self.doomed) if fleet)
+
+    @property
+    def kept_groups(self) -> tuple[str, ...]:
+        """The target groups of live and standby."""
+        return tuple(arn for fleet in (self.live, self.standby) if fleet for arn in fleet.groups)

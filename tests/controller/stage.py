@@ -14,6 +14,7 @@ from bluegreen.aws.record import DynamoRecords
 from bluegreen.aws.weighted import WeightedTraffic
 from bluegreen.cli.progress import Quiet
 from bluegreen.controller import commands
+from bluegreen.controller.heal import heal
 from bluegreen.controller.resolve import Facts, Rendered, stack_architecture
 from bluegreen.controller.status import Status, status
 from bluegreen.controller.world import World
@@ -155,6 +156,9 @@ class Stage:
     def resume(self) -> Outcome:
         return commands.resume(self.world, "shop", OWNER)
 
+    def heal(self, *, unhealthy: bool = False) -> Outcome:
+        return heal(self.world, "shop", OWNER, unhealthy=unhealthy)
+
     def gc(self) -> Outcome:
         return commands.gc(self.world, "shop", OWNER)
 
@@ -176,6 +180,10 @@ class Stage:
         (binding,) = self.world.traffic.bindings(self.record().bindings)
         names = {arn: fleet.version for fleet in self.record().fleets for arn in fleet.groups}
         return {names.get(arn, arn): weight for arn, weight in binding.by_group.items()}
+
+    def of(self, version: str) -> list[str]:
+        """The ids of its instances that are not gone."""
+        return [i.id for i in self.world.fleets.look("shop") if not i.gone and self._version(i.id) == version]
 
     def running(self) -> dict[str, int]:
         """Version → instances that are not gone."""

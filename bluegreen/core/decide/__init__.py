@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bluegreen.core.decide import deploy, rollback, upkeep
+from bluegreen.core.decide import deploy, heal, rollback, upkeep
 from bluegreen.core.decide.case import Case
 from bluegreen.core.decision import Decision
 from bluegreen.core.goal import Goal
@@ -13,6 +13,12 @@ from bluegreen.core.progress import Progress
 def decide(goal: Goal, seen: Observation, done: Progress) -> Decision:
     """The next decision. Pure: the same three values give the same answer."""
     case = Case(goal, seen, done)
-    if goal.kind == "gc":
-        return upkeep.decide(case)
-    return deploy.decide(case) if goal.kind == "deploy" else rollback.decide(case)
+    match goal.kind:
+        case "deploy":
+            return deploy.decide(case)
+        case "heal":
+            return heal.decide(case)
+        case "gc":
+            return upkeep.decide(case)
+        case "rollback" | "abort":
+            return rollback.decide(case)

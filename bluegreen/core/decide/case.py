@@ -58,16 +58,6 @@ class Case:
         since = str(split_deployment(self.goal.deployment)[1])
         return Act((Mark(fleet.deployment, fleet.groups, ((LIVE_SINCE, since),), f"tag {fleet.label} as live"),))
 
-    def unseen(self, deployment: str) -> tuple[str, ...]:
-        """Launched instances of `deployment` that no look has shown yet, and may still show."""
-        if deployment != self.goal.deployment:
-            return ()
-        known = {instance.id for instance in self.seen.instances}
-        acknowledged = [e for e in self.done.events if isinstance(e, ev.Launched)]
-        return tuple(
-            i for e in acknowledged if self.seen.at < e.at + VISIBILITY_S for i in e.instances if i not in known
-        )
-
 
 Rule = Callable[[Case], Decision | None]
 

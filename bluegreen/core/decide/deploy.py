@@ -8,7 +8,7 @@ from dataclasses import replace
 from bluegreen.core import event as ev
 from bluegreen.core.decide.bake import bake, unknown
 from bluegreen.core.decide.case import VISIBILITY_S, Case, Rule, superseded
-from bluegreen.core.decide.launch import launch, register
+from bluegreen.core.decide.launch import boot_deadline, launch, register
 from bluegreen.core.decide.retire import retire
 from bluegreen.core.decision import Act, Decision, Fail, Finish, Note, Wait
 from bluegreen.core.fleet import FULL, Weights, weights_of
@@ -212,12 +212,6 @@ RULES: tuple[Rule, ...] = (
     deployed,
     stuck,
 )
-
-
-def boot_deadline(case: Case) -> float:
-    """Launch to healthy is bounded from the first launch; a resumed deployment gets its boot time anew."""
-    begun = (case.done.first(ev.Launching), case.done.last(ev.Resumed))
-    return max((e.at for e in begun if e), default=case.seen.at) + case.goal.boot_timeout_s
 
 
 def _known(case: Case, before: Before, now: Binding) -> bool:

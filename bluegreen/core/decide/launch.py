@@ -45,20 +45,26 @@ def register(case: Case) -> Decision | None:
         missing = tuple(sorted(running - case.seen.group(arn).ids))
         if missing:
             port = case.goal.groups[number].port
-            steps.append(Register(arn, port, missing, f"register {len(missing)} of {case.fleet.count} instances"))
+            steps.append(Register(arn, port, missing, f"register {len(missing)} of {case.goal.wanted} instances"))
     if steps:
         return Act(tuple(steps))
     return _await_running(case, len(running))
 
 
+def boot_deadline(case: Case) -> float:
+    """Launch to healthy is bounded from the first launch; a resumed run gets its boot time anew."""
+    begun = (case.done.first(Launching), case.done.last(Resumed))
+    return max((e.at for e in begun if e), default=case.seen.at) + case.goal.boot_timeout_s
+
+
 def _await_running(case: Case, running: int) -> Decision | None:
-    if running >= case.fleet.count:
+    if running >= case.goal.wanted:
         return None
     begun = [e.at for e in case.done.events if isinstance(e, Launching | Resumed)]
     deadline = max(begun, default=case.seen.at) + case.goal.boot_timeout_s
     if case.seen.at >= deadline:
-        return Fail(f"{running} of {case.fleet.count} instances run after {case.goal.boot_timeout_s} s")
-    return Wait(deadline, f"{running}/{case.fleet.count} running", frozenset({"instances", "record"}))
+        return Fail(f"{running} of {case.goal.wanted} instances run after {case.goal.boot_timeout_s} s")
+    return Wait(deadline, f"{running}/{case.goal.wanted} running", frozenset({"instances", "record"}))
 
 
 def batches(count: int) -> tuple[int, ...]:

@@ -67,13 +67,19 @@ def _end(case: Case, fleet: Fleet) -> Decision | None:
     return None
 
 
-def _may_still_appear(case: Case, fleet: Fleet) -> float | None:
-    """Until when a launch whose answer was lost, or whose instances are not visible yet, may still bring instances."""
+def launches_may_appear(case: Case) -> float | None:
+    """Until when a launch of this run whose answer was lost, or whose instances are not visible yet, may still bring some."""
     seen = {instance.id for instance in case.seen.instances}
-    until = 0.0
-    if case.goal.deployment == fleet.deployment:
-        tries = [a for a in case.done.attempts.values() if a.may_have_run and not seen.intersection(a.instances or ())]
-        until = max((a.at + VISIBILITY_S for a in tries), default=0.0)
-    elif case.goal.undo == fleet and not (case.goal.undo_launched and seen.issuperset(case.goal.undo_launched)):
-        until = case.goal.undo_until
+    tries = [a for a in case.done.attempts.values() if a.may_have_run and not seen.intersection(a.instances or ())]
+    until = max((a.at + VISIBILITY_S for a in tries), default=0.0)
     return until if until > case.seen.at else None
+
+
+def _may_still_appear(case: Case, fleet: Fleet) -> float | None:
+    """The same for the fleet of this run, and for that of the run which it stops."""
+    if case.goal.deployment == fleet.deployment:
+        return launches_may_appear(case)
+    seen = {instance.id for instance in case.seen.instances}
+    if case.goal.undo != fleet or (case.goal.undo_launched and seen.issuperset(case.goal.undo_launched)):
+        return None
+    return case.goal.undo_until if case.goal.undo_until > case.seen.at else None

@@ -163,7 +163,8 @@ def back(case: Case) -> Decision | None:
             )
         )
     stands = f"; {goal.standby.label} stands by" if goal.standby else ""
-    return Finish(Outcome("rolled-back", f"{serving}{stands}.", next=f"bluegreen status {goal.stack}"))
+    stopped = f" {goal.reason}." if goal.reason else ""
+    return Finish(Outcome("rolled-back", f"{serving}{stands}.{stopped}", next=f"bluegreen status {goal.stack}"))
 
 
 RULES: tuple[Rule, ...] = (
@@ -200,7 +201,7 @@ def _not_back(case: Case, serving: Fleet, result: Result, what: str) -> Finish:
     """The traffic stays where it is. A deployment that was to be stopped is in force again: it can be finished."""
     stack = case.goal.stack
     if case.goal.undo is None:
-        again = f"bluegreen status {stack}; or deploy the older version again"
+        again = f"bluegreen heal {stack} replaces what is dead; or deploy the older version again"
         return Finish(Outcome(result, what, why="Going back would leave less capacity than there is.", next=again))
     return Finish(
         Outcome(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from bluegreen.core import event as ev
@@ -10,10 +10,10 @@ from bluegreen.core.decide.case import Case, Rule, superseded
 from bluegreen.core.decide.deploy import retire_older
 from bluegreen.core.decision import Act, Decision, Finish
 from bluegreen.core.fleet import Colour, Fleet, OwnedGroup
-from bluegreen.core.observation import Instance
+from bluegreen.core.observation import Group, Instance
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.record import Record
-from bluegreen.core.step import Write
+from bluegreen.core.step import Terminate, Write
 
 
 def decide(case: Case) -> Decision:
@@ -40,13 +40,29 @@ def adopt(case: Case) -> Decision | None:
     return Act((Write(record, f"write down what was left behind: {', '.join(f.label for f in left)}"),))
 
 
+def end_strays(case: Case) -> Decision | None:
+    """An instance of a kept fleet runs that no target group knows: terminate it."""
+    registered = {i for group in case.seen.groups.values() if group for i in group.ids}
+    strays = {*case.goal.lost} - registered
+    found = [i for i in case.seen.instances if i.id in strays and not i.gone]
+    steps = {
+        i.deployment: Terminate(
+            i.deployment,
+            tuple(sorted(other.id for other in found if other.deployment == i.deployment)),
+            f"end what no target group of {i.deployment} knows",
+        )
+        for i in found
+    }
+    return Act(tuple(steps.values())) if steps else None
+
+
 def cleaned(case: Case) -> Decision | None:
     """Nothing doomed is left. Exit 0."""
-    names = ", ".join(fleet.label for fleet in case.goal.left)
+    names = ", ".join([*(fleet.label for fleet in case.goal.left), *case.goal.lost])
     return Finish(Outcome("cleaned", f"{case.goal.stack}: {names} ended; nothing else was left behind."))
 
 
-RULES: tuple[Rule, ...] = (higher_epoch, adopt, retire_older, cleaned)
+RULES: tuple[Rule, ...] = (higher_epoch, adopt, retire_older, end_strays, cleaned)
 
 
 def left_behind(record: Record, groups: Iterable[OwnedGroup], instances: Iterable[Instance]) -> tuple[Fleet, ...]:
@@ -67,3 +83,16 @@ def left_behind(record: Record, groups: Iterable[OwnedGroup], instances: Iterabl
         if not instance.gone and instance.deployment not in kept | found.keys():
             found[instance.deployment] = Fleet(instance.deployment, Colour.BLUE, "", "", 0, ())
     return tuple(found[name] for name in sorted(found))
+
+
+def strays(record: Record, groups: Mapping[str, Group | None], instances: Iterable[Instance]) -> tuple[str, ...]:
+    """Instances of the live and the standby fleet that run and are registered nowhere: a heal that was cut short left them.
+    None while the fleet's own groups do not show a healthy instance: then the load balancer may not tell the truth."""
+    running = [i for i in instances if i.state in ("pending", "running")]
+    found: list[str] = []
+    for fleet in (record.live, record.standby):
+        seen = [groups.get(arn) for arn in fleet.groups] if fleet and fleet.ours else []
+        if fleet and seen and all(group and group.healthy for group in seen):
+            known = {i for group in seen if group for i in group.ids}
+            found += [i.id for i in running if i.deployment == fleet.deployment and i.id not in known]
+    return tuple(sorted(found))

@@ -1,0 +1,117 @@
+"""heal: what the live and the standby fleet have lost is launched again, one fleet after the other, until none lacks any."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+from bluegreen.controller.commands import follow, free, known, refuse_unfinished, take
+from bluegreen.controller.world import World
+from bluegreen.core import event as ev
+from bluegreen.core.decide.heal import losses, missing
+from bluegreen.core.fleet import Fleet
+from bluegreen.core.goal import Before, Goal
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.record import Owner, Record
+from bluegreen.errors import CloudError, Held, NeedsHuman, Refused
+
+ROUNDS = 4  # two fleets, and once more for what is lost meanwhile
+
+
+def heal(world: World, stack: str, owner: Owner, *, unhealthy: bool = False, wait_s: float = 0.0) -> Outcome:
+    """Exit 0 only when a last look shows that neither fleet lacks an instance. Raises Refused when a fleet cannot be healed."""
+    said: list[str] = []
+    for _ in range(ROUNDS):
+        try:
+            outcome = _one(world, stack, owner, unhealthy=unhealthy, wait_s=wait_s)
+        except (CloudError, Refused, Held) as error:
+            if not said:
+                raise
+            what = f"{' '.join(said)} But it did not go on: {error.what}"
+            raise NeedsHuman(what, where=error.where, why=error.why, next=f"bluegreen heal {stack}") from error
+        if said and outcome.result == "unchanged":
+            return Outcome("healed", " ".join(said))
+        if outcome.result != "healed":
+            return replace(outcome, sentence=" ".join([*said, outcome.sentence]))
+        said.append(outcome.sentence)
+    return Outcome(
+        "undone",
+        f"{stack} loses instances as fast as they are replaced. {' '.join(said)}",
+        next=f"bluegreen status {stack}",
+    )
+
+
+def _one(world: World, stack: str, owner: Owner, *, unhealthy: bool, wait_s: float) -> Outcome:
+    """Heals the first fleet that lacks any."""
+    record = free(world, known(world, stack), wait_s)
+    refuse_unfinished(record)
+    assert record is not None
+    found = _first_loss(world, record, unhealthy=unhealthy)
+    if found is None:
+        return _whole(record)
+    goal, user_data = found
+    return follow(world, take(world, record, owner, goal), owner, user_data, base64.b64decode(user_data))
+
+
+def _whole(record: Record) -> Outcome:
+    fleets = " and ".join(f.label for f in (record.live, record.standby) if f and f.ours)
+    return Outcome(
+        "unchanged",
+        f"{fleets}: no instance is missing." if fleets else f"{record.stack} has no fleet of ours to heal.",
+    )
+
+
+def _first_loss(world: World, record: Record, *, unhealthy: bool) -> tuple[Goal, str] | None:
+    """The goal for the first of live and standby that has lost instances, and its user data in base64."""
+    instances = world.fleets.look(record.stack)
+    groups = world.traffic.groups(record.kept_groups)
+    for fleet in (record.live, record.standby):
+        if fleet is None or not fleet.ours:
+            continue
+        if gone := [arn for arn in fleet.groups if groups.get(arn) is None]:
+            raise Refused(f"the target group of {fleet.label} is gone: it cannot be healed", where=", ".join(gone))
+        stay, lost = losses(fleet, groups, instances, unhealthy=unhealthy)
+        if lost or len(stay) < fleet.count:
+            _refuse_detached(world, record, fleet)
+            start = _start(world, fleet)
+            assert start.goal.launch is not None
+            places = missing(start.goal.launch.places, stay, instances, fleet.count)
+            goal = replace(
+                start.goal,
+                kind="heal",
+                started_at=world.clock.now(),
+                fleet=fleet,
+                live=record.live,
+                standby=record.standby,
+                before=tuple(Before(ref, None, "") for ref in record.bindings),
+                launch=replace(start.goal.launch, places=places),
+                bake_s=0,
+                stay=stay,
+                lost=lost,
+            )
+            return goal, start.user_data
+    return None
+
+
+def _start(world: World, fleet: Fleet) -> ev.Started:
+    """The first line of the deployment that launched the fleet: it has the launch and the user data, to the byte."""
+    first = next((e for e in world.records.events(fleet.deployment) if isinstance(e, ev.Started)), None)
+    if first is None or first.goal.launch is None or not first.user_data:
+        raise Refused(
+            f"{fleet.label} has lost instances, and how it was launched is not known any more",
+            where=f"the journal of {fleet.deployment}",
+            why="A heal launches with the bytes that its deployment wrote down; others would be another release.",
+            next="bluegreen deploy FILE: a new fleet of the same version",
+        )
+    return first
+
+
+def _refuse_detached(world: World, record: Record, fleet: Fleet) -> None:
+    """A group that no action names is not health-checked: nothing launched into it would ever get healthy."""
+    named = {arn for binding in world.traffic.bindings(record.bindings) for arn in binding.by_group}
+    if not named.issuperset(fleet.groups):
+        raise Refused(
+            f"{fleet.label} has lost instances, and the load balancer does not forward to its target group",
+            why="A target group that no rule names is not health-checked.",
+            next=f"bluegreen status {record.stack} shows the drift",
+        )
