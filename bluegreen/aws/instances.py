@@ -10,7 +10,7 @@ from bluegreen.aws.client import Aws
 from bluegreen.core.goal import LaunchSpec
 from bluegreen.core.observation import Instance
 from bluegreen.core.step import Launch, Terminate
-from bluegreen.core.tags import DEPLOYMENT, STACK
+from bluegreen.core.tags import DEPLOYMENT, HEAL, STACK
 from bluegreen.errors import NotFound
 
 MAX_TERMINATE = 1000  # TerminateInstances, API text
@@ -51,7 +51,12 @@ def _instance(item: dict[str, Any]) -> Instance:
     tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
     reason = item.get("StateReason", {}).get("Message") or item.get("StateTransitionReason") or ""
     return Instance(
-        item["InstanceId"], tags.get(DEPLOYMENT, ""), item.get("SubnetId", ""), item["State"]["Name"], reason
+        item["InstanceId"],
+        tags.get(DEPLOYMENT, ""),
+        item.get("SubnetId", ""),
+        item["State"]["Name"],
+        reason,
+        tags.get(HEAL, ""),
     )
 
 

@@ -77,7 +77,9 @@ def _taken_out(step: Deregister, seen: Observation) -> str | None:
     assert goal is not None and goal.fleet is not None
     if kept := set(step.instances) & set(goal.stay):
         return f"{', '.join(sorted(kept))} of {goal.fleet.label} is to stay"
-    well = {t.id for t in seen.group(step.group).targets if t.state in ("healthy", "unavailable")}
+    groups = [seen.group(arn).targets for arn in goal.fleet.groups]
+    able = [{t.id for t in targets if t.state in ("healthy", "unavailable")} for targets in groups]
+    well = set.intersection(*able)
     rest = len(well - set(step.instances))
     if well & set(step.instances) and rest < goal.fleet.count:
         return f"{rest} healthy of {goal.fleet.count} would be left of {goal.fleet.label}"
@@ -112,7 +114,9 @@ def _terminate(step: Terminate, seen: Observation) -> str | None:
 def _dead(instance: str, fleet: Fleet, seen: Observation) -> bool:
     """Whether heal or gc may end an instance of a fleet that is kept: no group of the fleet has it, and each was seen."""
     goal = seen.record.goal
-    if goal is None or goal.kind not in ("heal", "gc") or instance in goal.stay:
+    replaced = goal is not None and goal.kind == "heal" and instance not in goal.stay
+    left = goal is not None and goal.kind == "gc" and instance in goal.lost
+    if not replaced and not left:
         return False
     groups = [seen.groups.get(arn) for arn in fleet.groups]
     return all(group is not None and instance not in group.ids for group in groups)

@@ -61,13 +61,15 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """`state` and `reason` in EC2's words; `deployment` is the tag that says whose it is."""
+    """`state` and `reason` in EC2's words; `deployment` is the tag that says whose it is, and `heal` the one of the heal that
+    launched it, "" when its deployment did."""
 
     id: str
     deployment: str
     subnet: str
     state: str
     reason: str = ""
+    heal: str = ""
 
     @property
     def gone(self) -> bool:

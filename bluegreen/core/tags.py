@@ -11,6 +11,7 @@ RELEASE = "bluegreen:release"
 VERSION = "bluegreen:version"
 BINDING = "bluegreen:binding"  # of a target group: the ARN of the rule or listener that it was made for
 LIVE_SINCE = "bluegreen:live-since"  # of a target group: the epoch in which its fleet became live, the last time
+HEAL = "bluegreen:heal"  # of an instance: the heal that launched it into a fleet that was live or stood by already
 
 
 def fleet_tags(stack: str, fleet: Fleet) -> tuple[tuple[str, str], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bluegreen.core.fleet import FULL, Fleet
+from bluegreen.core.goal import Goal
 from bluegreen.core.record import Record
 from tests.sim.faults import WRITES
 from tests.sim.invariants import LOOKING_S, MOST_CALLS
@@ -54,6 +55,9 @@ def _shows_goal(stage: Stage, result: Result) -> None:
         return
     if goal.kind == "gc":
         return
+    if goal.kind == "heal":
+        _healed(stage, result, goal)
+        return
     wanted = goal.fleet.deployment if goal.fleet else None
     if goal.fleet and goal.fleet.ours and (record.live.deployment if record.live else None) != wanted:
         stage.promises.broken(f"I9: {result.command} ends with 0, and the record's live fleet is {record.live}")
@@ -67,11 +71,25 @@ def _shows_goal(stage: Stage, result: Result) -> None:
         _ended(stage, result, goal.undo.deployment)
 
 
+def _healed(stage: Stage, result: Result, goal: Goal) -> None:
+    """As many as agreed are registered: of each fleet after `heal`, of the one in question after a resume."""
+    record = stage.record
+    fleets = [record.live, record.standby] if record and result.command.startswith("heal") else [goal.fleet]
+    for fleet in fleets if result.name == "healed" else ():
+        for arn in fleet.groups if fleet and fleet.ours else ():
+            registered = sum(not target.draining for target in stage.sim.account.pools[arn].targets.values())
+            if fleet and registered != fleet.count:
+                stage.promises.broken(
+                    f"I9: {result.command} ends as healed, and {fleet.label} has {registered} targets"
+                )
+
+
 def _undone(stage: Stage, result: Result) -> None:
     goal = result.hand.goal
     if goal is None or stage.record is None or stage.record.epoch != result.hand.epoch:
         return
-    if not _blind(stage, result) and (wrong := weights_wrong(stage, stage.record.live or goal.live)):
+    moves = goal.kind != "heal"
+    if moves and not _blind(stage, result) and (wrong := weights_wrong(stage, stage.record.live or goal.live)):
         whose = ": somebody else wrote them" if stage.sim.touched else ""
         stage.promises.broken(f"I9: {result.command} ends as undone, and {wrong}{whose}")
     _ended(stage, result, goal.deployment)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bluegreen.core.fleet import Fleet
+from bluegreen.core.goal import Goal
 from bluegreen.core.observation import Binding, Group
 from bluegreen.core.record import Record
 from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights
@@ -40,16 +41,19 @@ class Before:
     serving: frozenset[str]
     able: bool
     foreign: str
+    healthy: dict[str, frozenset[str]]  # by target group
 
 
 @dataclass
 class Promises:
-    """The judge of one run. `kept`: the instances of a fleet when it was promoted."""
+    """The judge of one run. `kept`: the instances of a fleet when it was promoted, or healed. `renewed`: what a heal launched or
+    replaces."""
 
     sim: Sim
     stack: str = "shop"
     kept: dict[str, frozenset[str]] = field(default_factory=dict)
     strays: set[str] = field(default_factory=set)
+    renewed: set[str] = field(default_factory=set)
     found: list[str] = field(default_factory=list)
     _was: Before | None = None
 
@@ -58,7 +62,8 @@ class Promises:
             self.broken(f"I11: {hand.name} makes more than {MOST_CALLS} calls")
         if operation in JUDGED:
             rule = self.sim.account.rules.get(about.binding.arn) if isinstance(about, SetWeights | PutBack) else None
-            self._was = Before(self._capacity(), self._serving(), self._able(), rule.hand if rule else "")
+            foreign = rule.hand if rule else ""
+            self._was = Before(self._capacity(), self._serving(), self._able(), foreign, self._healthy())
 
     def after(self, hand: Hand, operation: str, about: object) -> None:
         if operation == "PutItem":
@@ -85,12 +90,17 @@ class Promises:
         if was.foreign or self._blind(hand):
             return
         if operation == "ModifyRule":
+            if hand.goal and hand.goal.kind == "heal":
+                self.broken("I2: a heal writes weights")
             needed = (
                 0 if isinstance(about, PutBack) and not self._live() else min(was.capacity, self._agreed(hand, was))
             )
             if self._capacity() < needed:
                 self.broken(f"I1: healthy targets behind weight fall from {was.capacity} to {self._capacity()}")
             self._pure(about)
+            return
+        if isinstance(about, Deregister) and hand.goal and hand.goal.kind == "heal":
+            self._taken_out(hand, about, hand.goal, was)
             return
         gone = set(about) if operation == "TerminateInstances" else set()
         if isinstance(about, Deregister) and self._weight(about.group):
@@ -101,6 +111,18 @@ class Promises:
             self.broken(f"I5: {', '.join(sorted(hit))} is behind weight")
         if was.able and not self._able() and self._live():
             self.broken("I5: the last healthy fleet is taken away")
+
+    def _taken_out(self, hand: Hand, about: Deregister, goal: Goal, was: Before) -> None:
+        """I1 and I3: nothing that is to stay leaves, and nothing healthy while the fleet is not whole without it."""
+        assert goal.fleet is not None
+        if hit := set(about.instances) & set(goal.stay):
+            self.broken(f"I3: {', '.join(sorted(hit))} of {goal.fleet.label} is to stay, and leaves")
+        before, after = (
+            len(frozenset.intersection(*(seen[arn] for arn in goal.fleet.groups)))
+            for seen in (was.healthy, self._healthy())
+        )
+        if after < min(before, goal.fleet.count) and not self.sim.touched and not self._unseen_gain(hand):
+            self.broken(f"I1: healthy targets of {goal.fleet.label} fall from {before} to {after} by a heal")
 
     def _agreed(self, hand: Hand, was: Before) -> int:
         """The whole new fleet for a switch forward; for a way back, one healthy target at least, or as many as it has."""
@@ -113,7 +135,11 @@ class Promises:
             ]
             forward = any(self._weight(pool.arn) for pool in pools)
             return goal.fleet.count if forward else min(1, was.capacity)
-        return 1 if goal.undo else min(was.capacity, max(1, goal.fleet.count))
+        return 1 if goal.undo or self._unseen_gain(hand) else min(was.capacity, max(1, goal.fleet.count))
+
+    def _unseen_gain(self, hand: Hand) -> bool:
+        """Something that a heal launched got healthy after the actor looked."""
+        return self.sim.account.fortune_at > hand.looked_at - LOOKING_S
 
     def _pure(self, about: object) -> None:
         """I2: what is behind weight in one action is one fleet, and nothing of another is in its group."""
@@ -153,10 +179,14 @@ class Promises:
         account = self.sim.account
         ids = frozenset(machine.id for machine in alive)
         kept = self.kept.setdefault(fleet.deployment, ids)
+        goal = self._goal()
+        heals = goal is not None and goal.kind == "heal" and goal.fleet == fleet
+        if goal is not None and heals:
+            kept = self._healing(goal, fleet, ids, kept)
         if more := ids - kept - self.strays:
             self.broken(f"I3: {fleet.label} has grown by {', '.join(sorted(more))}")
         for name in kept - ids:
-            if name not in account.casualties:
+            if name not in account.casualties and name not in self.renewed:
                 self.broken(f"I3: {name} of {fleet.label}, which is kept, was terminated")
         for rule, arn in zip(account.rules.values(), fleet.groups, strict=False):
             pool = account.pools.get(arn)
@@ -165,10 +195,19 @@ class Promises:
                 return
             if not rule.hand and not self.sim.touched and all(arn != named for named, _ in rule.weights or ()):
                 self.broken(f"I3: {fleet.label}, which is kept, is not attached to {rule.ref.name}")
-            for name in ids:
-                target = pool.targets.get(name)
-                if target is None or target.draining:
-                    self.broken(f"I3: {name} of {fleet.label}, which is kept, is not registered in {pool.name}")
+            out = {name for name in ids if name not in pool.targets or pool.targets[name].draining}
+            for name in out - self.renewed - self.strays:
+                self.broken(f"I3: {name} of {fleet.label}, which is kept, is not registered in {pool.name}")
+
+    def _healing(self, goal: Goal, fleet: Fleet, ids: frozenset[str], kept: frozenset[str]) -> frozenset[str]:
+        """The members of a fleet while it is healed: never more than agreed beside those that are replaced."""
+        self.renewed |= (ids - kept - self.strays) | set(goal.lost)
+        if len(ids - set(goal.lost) - self.strays) > fleet.count:
+            self.broken(f"I3: {fleet.label} has {len(ids)} instances while it is healed, {len(goal.lost)} of them dead")
+        for name in (kept - ids) & set(goal.stay) - self.sim.account.casualties.keys():
+            self.broken(f"I3: {name} of {fleet.label} is to stay, and was terminated")
+        self.kept[fleet.deployment] = ids
+        return ids
 
     def _count_strays(self, zombie: bool) -> None:
         """What a run launches after it was taken over is left to gc."""
@@ -197,6 +236,10 @@ class Promises:
     def _record(self) -> Record | None:
         return self.sim.ledger.records.get(self.stack)
 
+    def _goal(self) -> Goal | None:
+        record = self._record()
+        return record.goal if record else None
+
     def _live(self) -> Fleet | None:
         record = self._record()
         return record.live if record else None
@@ -211,6 +254,10 @@ class Promises:
             sum(pools[arn].healthy for arn, weight in rule.weights or () if weight and arn in pools)
             for rule in self.sim.account.rules.values()
         )
+
+    def _healthy(self) -> dict[str, frozenset[str]]:
+        pools = self.sim.account.pools.values()
+        return {p.arn: frozenset(t.id for t in p.seen().targets if t.state == "healthy") for p in pools}
 
     def _serving(self) -> frozenset[str]:
         rules = self.sim.account.rules.values()

@@ -39,6 +39,7 @@ class Machine:
     reason: str = ""
     serves: bool = False
     ended_at: float = 0.0
+    heal: str = ""
     _shown: Instance | None = None
 
     @property
@@ -47,7 +48,7 @@ class Machine:
 
     def seen(self) -> Instance:
         if self._shown is None or self._shown.state != self.state:
-            self._shown = Instance(self.id, self.deployment, self.subnet, self.state, self.reason)
+            self._shown = Instance(self.id, self.deployment, self.subnet, self.state, self.reason, self.heal)
         return self._shown
 
 
@@ -134,6 +135,7 @@ class Account:
         self.rules: dict[str, Rule] = {}
         self.tokens: dict[tuple[str, str], tuple[object, tuple[str, ...]]] = {}  # (token, zone)
         self.misfortune_at = 0.0  # when something got worse that no call did
+        self.fortune_at = 0.0  # when a target last became healthy
         self.casualties: dict[str, str] = {}  # machines that died by themselves, and their deployment
         self.made = 0
         self._events: list[tuple[float, int, str, Any]] = []
@@ -245,6 +247,8 @@ class Account:
             pool.changed()
             if before == "healthy":
                 self.misfortune_at = self.time
+            elif target.health == "healthy":
+                self.fortune_at = self.time
         if target.health != ("healthy" if passed else "unhealthy"):
             self.look_again(pool, target)
 

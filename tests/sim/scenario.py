@@ -26,7 +26,8 @@ MOST_TROUBLES = 4
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`others` are commands that begin so many seconds after `command`, at the same time; `seed` decides whose turn it is.
+    """`history` has commands, `deploy B !40` for one whose process was gone after its 40th call, and what `Stage.prepare` knows.
+    `others` are commands that begin so many seconds after `command`, at the same time; `seed` decides whose turn it is.
     `after` is what the operator does first when something is left under way."""
 
     history: tuple[str, ...]
@@ -61,18 +62,42 @@ def play(plan: Plan) -> Run:
     stage = Stage(plan.shape)
     run = Run(plan, stage)
     try:
-        for command in plan.history:
-            checked(stage, command)
+        begin(stage, plan.history)
         stage.sim.arm(plan.troubles)
         _act(stage, plan)
         stage.sim.disarm()
         recover(stage, plan.after)
         if stage.record is not None and stage.record.goal is None:
             checked(stage, "gc")
-            check_rest(stage)
+            if _healed(stage, plan):
+                check_rest(stage)
     except Violation as error:
         run.broken = error
     return run
+
+
+def _healed(stage: Stage, plan: Plan) -> bool:
+    """A `heal unhealthy` that was cut short may leave one instance more than agreed, each of them registered: another heal
+    settles that, unless somebody took the group out of the action."""
+    commands = (*plan.history, plan.command, plan.after, *(command for _, command in plan.others))
+    if not any(command.startswith("heal unhealthy") for command in commands):
+        return True
+    return checked(stage, "heal").name != "Refused" or not stage.sim.touched
+
+
+def begin(stage: Stage, history: Iterable[str]) -> None:
+    for word in history:
+        command, _, crash = word.partition(" !")
+        if word.split()[0] in ("lose", "sicken", "stray"):
+            stage.prepare(word)
+        elif crash:
+            stage.sim.arm([Trouble(int(crash), "crash-after")])
+            result = checked(stage, command)
+            assert result.name == "crashed", f"{command} has no call {crash}"
+            stage.sim.disarm()
+            stage.sim.account.advance(stage.sim.account.time + LEASE_S)
+        else:
+            checked(stage, command)
 
 
 def _act(stage: Stage, plan: Plan) -> None:
@@ -147,9 +172,27 @@ def drawn(seed: int) -> Plan:
     return Plan(history, command, troubles, after, shape, others, seed)
 
 
+def drawn_heal(seed: int) -> Plan:
+    """The plan of a seed in which instances are lost or sick, and healed, perhaps beside other commands."""
+    dice = random.Random(f"heal {seed}")
+    shape = Shape(count=dice.choice((2, 4)), bindings=dice.choice((1, 1, 2)), zones=dice.choice((1, 3)), poll_s=2.0)
+    harm = [
+        dice.choice(("lose", "lose", "sicken")) + dice.choice((" live", " standby"))
+        for _ in range(dice.choice((1, 2, 3)))
+    ]
+    command = dice.choice(("heal", "heal unhealthy"))
+    troubles = tuple(draw(dice, 90) for _ in range(dice.randrange(MOST_TROUBLES)))
+    others: tuple[tuple[float, str], ...] = ()
+    if dice.random() < 0.4:
+        others = (
+            (dice.uniform(0, 20), dice.choice(("rollback", "rollback", "abort", "resume", "heal", "gc", "deploy D"))),
+        )
+    after = dice.choice(("", "resume", "rollback", "abort", "gc", "heal", "deploy D"))
+    return Plan(("deploy A", "deploy B", *harm), command, troubles, after, shape, others, seed)
+
+
 def calls_of(history: Iterable[str], command: str, shape: Shape) -> int:
     """How many AWS calls the command makes when nothing goes wrong."""
     stage = Stage(shape)
-    for each in history:
-        stage.run(each)
+    begin(stage, history)
     return stage.run(command).calls

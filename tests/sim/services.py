@@ -24,7 +24,7 @@ from bluegreen.core.step import (
     Terminate,
     TrafficStep,
 )
-from bluegreen.core.tags import BINDING, COLOUR, DEPLOYMENT, LIVE_SINCE, RELEASE, STACK, VERSION
+from bluegreen.core.tags import BINDING, COLOUR, DEPLOYMENT, HEAL, LIVE_SINCE, RELEASE, STACK, VERSION
 from bluegreen.errors import CloudError, NotFound, NotYet, Refused
 from bluegreen.ports import Place
 from tests.sim.aws import ELB, VPC, ZONES, no_room
@@ -88,7 +88,10 @@ class SimFleets:
         name, tags = f"i-{self.account.made:017x}", dict(step.tags)
         shown = self.account.time + self.hand.sim.hide_s
         deployment = tags[DEPLOYMENT]
-        self.account.launch(Machine(name, tags[STACK], deployment, tags[VERSION], step.subnet, zone, shown))
+        machine = Machine(
+            name, tags[STACK], deployment, tags[VERSION], step.subnet, zone, shown, heal=tags.get(HEAL, "")
+        )
+        self.account.launch(machine)
         return name
 
     def terminate(self, step: Terminate) -> None:

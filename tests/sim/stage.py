@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bluegreen.controller import commands
+from bluegreen.controller.heal import heal
 from bluegreen.controller.resolve import Facts, Rendered
 from bluegreen.controller.world import World
 from bluegreen.core.decision import Wait
@@ -21,6 +22,7 @@ from tests.sim.aws import ACCOUNT, REGION, ZONES, Hand, Sim, SimClock
 from tests.sim.faults import Crash
 from tests.sim.invariants import Promises
 from tests.sim.ledger import SimRecords
+from tests.sim.physics import Machine
 from tests.sim.services import SimFleets, SimTraffic
 
 SHOP = "shop"
@@ -151,7 +153,8 @@ class Stage:
         return self._stacks[version]
 
     def run(self, command: str) -> Result:
-        """`deploy B`, `rollback`, `rollback shop-1`, `resume`, `abort` or `gc`, in a process of its own."""
+        """`deploy B`, `rollback`, `rollback shop-1`, `resume`, `abort`, `heal`, `heal unhealthy` or `gc`, in a process of
+        its own."""
         self._processes += 1
         hand, world = self.world(f"{self._processes} {command}")
         before, began = self.record, self.sim.account.time
@@ -181,8 +184,29 @@ class Stage:
                 return lambda world: commands.resume(world, SHOP, owner)
             case "abort":
                 return lambda world: commands.abort(world, SHOP, owner)
+            case "heal":
+                return lambda world: heal(world, SHOP, owner, unhealthy=bool(rest))
             case _:
                 return lambda world: commands.gc(world, SHOP, owner)
+
+    def prepare(self, word: str) -> None:
+        """What a history has beside commands: `lose live` and `lose standby` kill an instance, `sicken live` makes one fail its
+        checks, and `stray` is what a launch of a dead run left: an instance that no record knows."""
+        act, _, role = word.partition(" ")
+        account, record = self.sim.account, self.record
+        assert record is not None
+        if act == "stray":
+            name = f"i-{account.made:016x}f"
+            account.launch(Machine(name, SHOP, f"{SHOP}-99", "Z", *next(iter(ZONES.items())), account.time))
+            self.promises.strays.add(name)
+        else:
+            fleet = record.live if role == "live" else record.standby
+            assert fleet is not None
+            alive = [m for m in account.machines.values() if m.alive and m.deployment == fleet.deployment]
+            for machine in alive[:1]:
+                account.misfortune_at = account.time
+                account.kill(machine) if act == "lose" else account.serve(machine, False)
+        account.advance(account.time + 60)
 
     @property
     def record(self) -> Record | None:

@@ -27,13 +27,28 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "rollback": (("deploy A", "deploy B"), "rollback"),
     "rollback of a rollback": (("deploy A", "deploy B", "rollback"), "rollback"),
 }
-STOPPED: dict[str, int] = {
-    "launching": 20,
-    "waiting for health": 40,
-    "switched": 60,
-}  # where the deploy crashed, by call
-UNFINISHED = ("resume", "abort", "rollback")
-AFTER = ("resume", "rollback", "abort", "deploy D")
+HARMED = ("deploy A", "deploy B", "lose live", "lose standby")
+SICK = ("deploy A", "deploy B", "sicken live")
+CASES |= {"heal": (HARMED, "heal"), "heal of the unhealthy": (SICK, "heal unhealthy")}
+STOPPED = {  # a run that crashed, and after which call
+    "launching": ("deploy A", "deploy B !20"),
+    "waiting for health": ("deploy A", "deploy B !40"),
+    "switched": ("deploy A", "deploy B !60"),
+    "healing": (*SICK, "heal unhealthy !20"),
+    "waiting for what it launched": (*SICK, "heal unhealthy !30"),
+    "taking out the dead": (*SICK, "heal unhealthy !60"),
+}
+OPERATOR: dict[str, tuple[tuple[str, ...], str]] = {
+    f"{command} after a crash {where}": (history, command)
+    for where, history in STOPPED.items()
+    for command in ("resume", "abort", "rollback")
+} | {
+    "resume of a rollback": (("deploy A", "deploy B", "rollback !6"), "resume"),
+    "rollback after a rollback that crashed": (("deploy A", "deploy B", "rollback !6"), "rollback"),
+    "gc": (("deploy A", "deploy B", "stray"), "gc"),
+}
+ALL = CASES | OPERATOR
+AFTER = ("resume", "rollback", "abort", "gc", "heal", "deploy D")
 
 
 @dataclass(slots=True)
@@ -69,7 +84,7 @@ class Tally:
 
 def singles(case: str) -> Iterator[Plan]:
     """Every trouble but a crash, at every call."""
-    history, command = CASES[case]
+    history, command = ALL[case]
     for number in range(1, calls_of(history, command, SHAPE) + 1):
         for kind in KINDS:
             if kind not in CRASHES:
@@ -79,15 +94,14 @@ def singles(case: str) -> Iterator[Plan]:
 
 def crashes(case: str, after: str) -> Iterator[Plan]:
     """A crash before and after every call, and then `after`."""
-    history, command = CASES[case]
+    history, command = ALL[case]
     for number in range(1, calls_of(history, command, SHAPE) + 1):
         for kind in CRASHES:
             yield Plan(history, command, (Trouble(number, kind),), after, SHAPE)
 
 
-def second_crashes(command: str, stopped: str) -> Iterator[Plan]:
-    """A deploy that crashed at one place, then a crash before and after every call of what the operator does."""
-    first = Trouble(STOPPED[stopped], "crash-after")
-    for number in range(STOPPED[stopped] + 1, STOPPED[stopped] + 90):
-        for kind in (*CRASHES, "before", "after", "throttle"):
-            yield Plan(("deploy A",), "deploy B", (first, Trouble(number, kind)), command, SHAPE)  # type: ignore[arg-type]
+def whole(case: str) -> Iterator[Plan]:
+    """All of the above, with every way on."""
+    yield from singles(case)
+    for after in AFTER:
+        yield from crashes(case, after)

@@ -38,20 +38,21 @@ def undo(case: Case) -> Decision | None:
     failed = case.done.failed
     if failed is None:
         return None
-    known = {*case.goal.stay, *case.goal.lost}
-    mine = [i.id for i in case.seen.of(case.fleet.deployment) if i.id not in known]
-    ended = tuple(sorted(i for i in mine if not _able(case, i)))
+    mine = [i.id for i in case.seen.of(case.fleet.deployment) if i.heal == case.goal.deployment]
+    ended = tuple(sorted(i for i in mine if not _able(case, i) and not _replaced(case)))
     if steps := _deregister(case, set(ended)):
         return Act(steps)
     if ended:
         return Act((Terminate(case.fleet.deployment, ended, f"end what was launched for {case.fleet.label}"),))
+    if _replaced(case) and (ending := end_dead(case)):
+        return ending
     if until := launches_may_appear(case):
         return Wait(until, "instances that were asked for may still appear", frozenset({"instances", "record"}))
-    stayed = f"; {len(mine)} that got healthy stay" if mine else ""
+    words = f"{len(mine)} that got healthy stay" if mine else "what it launched is ended"
     return Finish(
         Outcome(
             "undone",
-            f"{case.goal.deployment} failed: {failed.reason}. What it launched is ended{stayed}. "
+            f"{case.goal.deployment} failed: {failed.reason}; {words}. "
             f"{case.fleet.label} has {case.seen.healthy(case.fleet.groups)} healthy of {case.fleet.count}.",
             why=failed.evidence,
             next=f"bluegreen show {case.goal.deployment}; then bluegreen heal {case.goal.stack}",
@@ -61,6 +62,8 @@ def undo(case: Case) -> Decision | None:
 
 def wait_healthy(case: Case) -> Decision | None:
     """A new instance is not healthy in every group: wait to the boot deadline, then fail."""
+    if _replaced(case):
+        return None
     mine = case.done.launched
     waiting = tuple(sorted(i for i in mine if any(_state(g, i) != "healthy" for g in _groups(case))))
     if not waiting:
@@ -100,14 +103,10 @@ def healed(case: Case) -> Decision | None:
     missing = case.fleet.count - min((len(group.ids) for group in _groups(case)), default=0)
     if missing > 0:
         return None
+    out = f", {len(case.goal.lost)} dead taken out" if case.goal.lost else ""
     healthy = case.seen.healthy(case.fleet.groups)
-    return Finish(
-        Outcome(
-            "healed",
-            f"{case.fleet.label}: {len(case.done.launched)} launched anew, {len(case.goal.lost)} dead ones out, "
-            f"{healthy}/{case.fleet.count} healthy.",
-        )
-    )
+    words = f"{len(case.done.launched)} launched anew{out}, {healthy}/{case.fleet.count} healthy"
+    return Finish(Outcome("healed", f"{case.fleet.label}: {words}."))
 
 
 def lost_more(case: Case) -> Decision | None:
@@ -181,6 +180,11 @@ def _state(group: Group, instance: str) -> str:
 def _able(case: Case, instance: str) -> bool:
     """Whether it is healthy everywhere, as far as AWS tells."""
     return all(_state(group, instance) in ("healthy", "unavailable") for group in _groups(case))
+
+
+def _replaced(case: Case) -> bool:
+    """Whether the new ones were all healthy and the dead began to leave: from here on the new ones are what the fleet has."""
+    return bool(case.done.draining_at)
 
 
 def _leaving(case: Case) -> set[str]:

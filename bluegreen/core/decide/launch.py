@@ -8,7 +8,7 @@ from bluegreen.core.event import LATE_S, Launching, Resumed
 from bluegreen.core.progress import Attempt
 from bluegreen.core.release import Place
 from bluegreen.core.step import MAX_BATCH, Launch, Register, Step, client_token
-from bluegreen.core.tags import fleet_tags
+from bluegreen.core.tags import HEAL, fleet_tags
 
 
 def launch(case: Case) -> Decision | None:
@@ -104,5 +104,7 @@ def _try(case: Case, place: Place, batch: int, count: int, number: int) -> Launc
     kind = case.goal.launch.instance_types[number - 1]
     token = client_token(case.goal.stack, case.goal.deployment, place.subnet, kind, batch, number)
     tags = fleet_tags(case.goal.stack, case.fleet)
+    if case.goal.kind == "heal":
+        tags = (*tags, (HEAL, case.goal.deployment))
     why = f"launch {count} × {kind} in {place.zone}"
     return Launch(place.subnet, batch, number, kind, count, token, tags, why)

@@ -41,7 +41,7 @@ def adopt(case: Case) -> Decision | None:
 
 
 def end_strays(case: Case) -> Decision | None:
-    """An instance of a kept fleet runs that no target group knows: terminate it."""
+    """An instance that a heal launched runs, and no target group has it: terminate it."""
     registered = {i for group in case.seen.groups.values() if group for i in group.ids}
     strays = {*case.goal.lost} - registered
     found = [i for i in case.seen.instances if i.id in strays and not i.gone]
@@ -49,7 +49,7 @@ def end_strays(case: Case) -> Decision | None:
         i.deployment: Terminate(
             i.deployment,
             tuple(sorted(other.id for other in found if other.deployment == i.deployment)),
-            f"end what no target group of {i.deployment} knows",
+            f"end what no target group of {i.deployment} has",
         )
         for i in found
     }
@@ -86,13 +86,13 @@ def left_behind(record: Record, groups: Iterable[OwnedGroup], instances: Iterabl
 
 
 def strays(record: Record, groups: Mapping[str, Group | None], instances: Iterable[Instance]) -> tuple[str, ...]:
-    """Instances of the live and the standby fleet that run and are registered nowhere: a heal that was cut short left them.
-    None while the fleet's own groups do not show a healthy instance: then the load balancer may not tell the truth."""
-    running = [i for i in instances if i.state in ("pending", "running")]
+    """Instances that a heal launched into the live or the standby fleet and that none of its target groups has: it was cut
+    short."""
+    healed = [i for i in instances if i.heal and i.state in ("pending", "running")]
     found: list[str] = []
     for fleet in (record.live, record.standby):
-        seen = [groups.get(arn) for arn in fleet.groups] if fleet and fleet.ours else []
-        if fleet and seen and all(group and group.healthy for group in seen):
+        seen = [groups.get(arn) for arn in fleet.groups] if fleet else []
+        if fleet and all(seen):
             known = {i for group in seen if group for i in group.ids}
-            found += [i.id for i in running if i.deployment == fleet.deployment and i.id not in known]
+            found += [i.id for i in healed if i.deployment == fleet.deployment and i.id not in known]
     return tuple(sorted(found))
