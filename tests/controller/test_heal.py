@@ -6,7 +6,7 @@ import pytest
 
 from bluegreen.core.event import Failed, Started
 from bluegreen.core.step import Deregister, Launch, Register, SetWeights, Step, Terminate
-from bluegreen.core.tags import fleet_tags
+from bluegreen.core.tags import HEAL, fleet_tags
 from bluegreen.errors import Interrupted, NeedsHuman, Refused
 from bluegreen.sandbox.faults import Fault
 from tests.controller.answers import answer
@@ -218,7 +218,9 @@ def test_gc_ends_what_no_group_knows_and_no_member(stage: Stage) -> None:
     live, start = stage.record().live, stage.records.events("shop-2")[0]
     assert live is not None and isinstance(start, Started) and start.goal.launch is not None
     subnet = start.goal.launch.places[0].subnet
-    late = Launch(subnet, 0, 1, "m7i.large", 1, "late", fleet_tags("shop", live), "a launch that lands late")
+    late = Launch(
+        subnet, 0, 1, "m7i.large", 1, "late", (*fleet_tags("shop", live), (HEAL, "shop-9")), "a launch that lands late"
+    )
     (stray,) = stage.world.fleets.launch(late, start.goal.launch, b"#!/bin/sh\n")
     stage.clock.time += 60
     assert len(stage.of("B")) == 5

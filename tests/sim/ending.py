@@ -67,6 +67,8 @@ def _shows_goal(stage: Stage, result: Result) -> None:
         stage.promises.broken(f"I9: {result.command} ends with 0, and {wrong}")
     if goal.kind == "deploy" and (short := _short_of(stage, record.live, goal.fleet.count if goal.fleet else 0)):
         stage.promises.broken(f"I9: {result.command} ends with 0, and {short}")
+    if goal.kind == "deploy" and record.doomed:
+        stage.promises.broken(f"I4: {result.command} ends with 0, and {record.doomed[0].label} is left")
     if goal.undo:
         _ended(stage, result, goal.undo.deployment)
 

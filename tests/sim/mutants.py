@@ -55,13 +55,14 @@ def mixed(number: int) -> list[Plan]:
     dice.shuffle(swept)
     dice.shuffle(crashed)
     rows = zip(swept, crashed, map(drawn, itertools.count()), strict=False)
-    return [*breaches(), *itertools.islice(itertools.chain.from_iterable(rows), number)]
+    return [*early(), *itertools.islice(itertools.chain.from_iterable(rows), number)]
 
 
-def breaches() -> list[Plan]:
-    """An instance of the new fleet falls ill while it bakes."""
-    shape = replace(SHAPE, bake_s=20)
-    return [Plan(("deploy A",), "deploy B", (Trouble(call, "sick", "", 5.0),), "", shape) for call in range(60, 90, 3)]
+def early() -> list[Plan]:
+    """What that order brings late: an instance of the new fleet falls ill while it bakes, or is not shown for long."""
+    history, command, shape = ("deploy A",), "deploy B", replace(SHAPE, bake_s=20)
+    sick = [Plan(history, command, (Trouble(call, "sick", "", 5.0),), "", shape) for call in range(60, 90, 3)]
+    return [*sick, Plan(history, command, (Trouble(1, "hidden", "RunInstances", 100.0),), "", SHAPE)]
 
 
 def _standby_dropped(binding: Binding, group: str) -> Weights:

@@ -272,7 +272,7 @@ def _traffic_back(case: Case) -> tuple[Step, ...]:
 def _no_way_back(case: Case) -> bool:
     """Whether the traffic would have to go from a fleet that serves to one that has nothing healthy."""
     back = case.goal.live
-    if back is None or not _traffic_back(case):
+    if back is None or not case.shifting or not _traffic_back(case):
         return False
     return not case.seen.healthy(back.groups) and case.seen.healthy(case.fleet.groups) > 0
 
