@@ -88,6 +88,14 @@ class Records(Protocol):
     def events(self, deployment: str) -> tuple[Event, ...]: ...
 
 
+class Agents(Protocol):
+    """The agents on the hosts (cloudinit/agent.py)."""
+
+    def status(self, address: str) -> str:
+        """The /status of the agent at this address, JSON as it came. Raises Unreachable when nothing of the VPC can be
+        reached from here, as it is outside of it, and CloudError when the agent does not answer."""
+
+
 class Images(Protocol):
     def digest(self, reference: str, architecture: str) -> PinnedImage: ...
 

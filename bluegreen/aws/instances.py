@@ -11,7 +11,7 @@ from bluegreen.core.goal import LaunchSpec
 from bluegreen.core.observation import Instance
 from bluegreen.core.step import Launch, Terminate
 from bluegreen.core.tags import DEPLOYMENT, HEAL, STACK
-from bluegreen.errors import NotFound
+from bluegreen.errors import CloudError, NotFound
 
 MAX_TERMINATE = 1000  # TerminateInstances, API text
 
@@ -37,14 +37,23 @@ class Ec2Fleets:
             self.aws.write("ec2", "terminate_instances", InstanceIds=ids)
 
     def console(self, instance: str) -> str:
+        """As it is now where EC2 can tell that (`Latest`, Nitro), else as EC2 last kept it."""
         try:
-            output = self.aws.read("ec2", "get_console_output", InstanceId=instance).get("Output", "")
+            return _text(self.aws.read("ec2", "get_console_output", InstanceId=instance, Latest=True))
         except NotFound:
             return ""
-        try:
-            return base64.b64decode(output, validate=True).decode(errors="replace")
-        except (binascii.Error, ValueError):
-            return str(output)
+        except CloudError as error:
+            if error.code != "UnsupportedOperation":
+                raise
+        return _text(self.aws.read("ec2", "get_console_output", InstanceId=instance))
+
+
+def _text(answer: dict[str, Any]) -> str:
+    output = answer.get("Output", "")
+    try:
+        return base64.b64decode(output, validate=True).decode(errors="replace")
+    except (binascii.Error, ValueError):
+        return str(output)
 
 
 def _instance(item: dict[str, Any]) -> Instance:
@@ -57,6 +66,7 @@ def _instance(item: dict[str, Any]) -> Instance:
         item["State"]["Name"],
         reason,
         tags.get(HEAL, ""),
+        item.get("PrivateIpAddress", ""),
     )
 
 

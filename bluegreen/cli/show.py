@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from bluegreen.cli import options as shared
 
-EXAMPLE = "bluegreen show shop-7"
+if TYPE_CHECKING:
+    from bluegreen.controller.history import Past
+    from bluegreen.core.event import Event, Evidence
+
+EXAMPLE = "bluegreen show shop-7 --timeline"
 
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("deployment", metavar="DEPLOYMENT", help="the deployment's id, for example shop-7")
+    parser.add_argument("--timeline", action="store_true", help="the phases on one axis, those of a boot included")
     shared.aws(parser)
     shared.output(parser)
 
@@ -20,7 +27,9 @@ def run(options: Namespace) -> int:
     from bluegreen.cli import wire
     from bluegreen.cli.progress import Quiet
     from bluegreen.cli.text import as_json, say, say_json
+    from bluegreen.cli.timeline import lines as drawn
     from bluegreen.controller.history import past
+    from bluegreen.controller.timeline import timeline
     from bluegreen.core import event as ev
     from bluegreen.core.fleet import split_deployment
     from bluegreen.core.plain import to_plain
@@ -35,19 +44,49 @@ def run(options: Namespace) -> int:
     if not events:
         raise Refused(f"there is no deployment {options.deployment} here", next="bluegreen history STACK lists them")
     one = past(options.deployment, events)
-    lines = [ev.event_to_plain(event) for event in events if not isinstance(event, ev.Started)]
+    shown = timeline(events) if options.timeline else None
     if as_json(options):
-        say_json({"exit_code": 0, **to_plain(one), "phases": dict(one.phases), "events": lines})
+        lines = [ev.event_to_plain(event) for event in events if not isinstance(event, ev.Started)]
+        more = {"timeline": to_plain(shown)} if shown else {}
+        say_json({"exit_code": 0, **to_plain(one), "phases": dict(one.phases), **more, "events": lines})
         return 0
     say(
         f"{one.deployment}: {one.kind} {one.version}: {one.result}\n{one.sentence}\nby {one.who} {one.build_url}".rstrip()
     )
-    for name, seconds in one.phases:
-        say(f"  {name:<9} {seconds:7.1f} s")
-    for line in lines:
-        rest = ", ".join(f"{key} {_short(value)}" for key, value in line.items() if key not in ("kind", "at") and value)
-        say(f"  {line['at'] - one.started_at:7.1f} s  {line['kind']}  {rest}")
+    for text in drawn(shown, bars=sys.stdout.isatty()) if shown else _story(one, events):
+        say(text)
     return 0
+
+
+def _story(one: Past, events: tuple[Event, ...]) -> Iterator[str]:
+    """Phases, events, and what was taken from the instances that failed."""
+    from bluegreen.core import event as ev
+
+    for name, seconds in one.phases:
+        yield f"  {name:<9} {seconds:7.1f} s"
+    for event in events:
+        if not isinstance(event, ev.Started | ev.Evidence | ev.Booted):
+            yield f"  {event.at - one.started_at:7.1f} s  {_told(ev.event_to_plain(event))}"
+    for event in events:
+        if isinstance(event, ev.Evidence):
+            yield from _capsule(event)
+
+
+def _told(line: dict[str, Any]) -> str:
+    rest = ", ".join(f"{key} {_short(value)}" for key, value in line.items() if key not in ("kind", "at") and value)
+    return f"{line['kind']}  {rest}"
+
+
+def _capsule(found: Evidence) -> Iterator[str]:
+    """What was taken from an instance before it was ended."""
+    yield ""
+    yield f"{found.instance}: {found.cause}"
+    facts = (("EC2", found.ec2), ("load balancer", found.health), *(("not there", text) for text in found.missing))
+    yield from (f"  {name}: {text}" for name, text in facts if text)
+    for name, text in (("console", found.console), ("agent", found.agent)):
+        if text:
+            yield f"  {name}:"
+            yield from (f"    {line}" for line in text.splitlines())
 
 
 def _short(value: Any) -> str:

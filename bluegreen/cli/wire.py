@@ -20,6 +20,7 @@ from bluegreen.aws.weighted import WeightedTraffic
 from bluegreen.controller.world import World
 from bluegreen.core.record import Owner
 from bluegreen.errors import CloudError, Refused, UsageError
+from bluegreen.local.agents import HttpAgents
 from bluegreen.local.book import LocalBook
 from bluegreen.local.clock import SystemClock
 from bluegreen.local.heart import beating
@@ -53,7 +54,7 @@ def wire(options: Namespace, watcher: Watcher, region: str = "") -> Wired:
     clock = SystemClock()
     aws = Aws(_region(options, region), options.profile, endpoint, clock.sleep, told=clock.follow)
     records = DynamoRecords(aws, os.environ.get("BLUEGREEN_TABLE") or TABLE)
-    world = World(Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher, beating=beating)
+    world = World(Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher, beating=beating, agents=HttpAgents())
     return Wired(world, aws, records, clock, LocalBook(f"{aws.region}-{records.table}"))
 
 

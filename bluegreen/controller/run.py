@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bluegreen.controller.capsule import Capsule, booted, consoles
 from bluegreen.controller.hold import Hold
 from bluegreen.controller.journal import Journal
 from bluegreen.controller.observe import observe, parts_of
 from bluegreen.controller.perform import PASSING, Performer
 from bluegreen.controller.world import World
+from bluegreen.core import capsule
 from bluegreen.core import event as ev
 from bluegreen.core.decide import decide
 from bluegreen.core.decision import Act, Fail, Finish, Note, Wait
@@ -39,6 +43,8 @@ class Run:
         try:
             with self.world.beating(self.hold.beat):
                 end = self._loop()
+                if end.outcome.result == "deployed":
+                    self._write_boot()
         except Interrupted as error:
             raise self._interrupted() from error
         except Superseded as error:
@@ -50,7 +56,8 @@ class Run:
             raise self._stopped(error) from error
         outcome = end.outcome
         if outcome.result != "superseded":
-            self._write_end(ev.Finished(self.world.clock.now(), outcome.result, outcome.sentence))
+            last = ev.Finished(self.world.clock.now(), outcome.result, outcome.sentence)
+            self._write_if_possible(last, "the last line")
             self._let_go(keep_goal=outcome.result == "needs-human" and not end.over, again=end.again)
         return outcome
 
@@ -86,8 +93,8 @@ class Run:
             case Note(event=event):
                 self.journal.write(event)
                 return frozenset()
-            case Fail(reason=reason, suspects=suspects):
-                self._fail(reason, suspects)
+            case Fail():
+                self._fail(decision)
                 return parts_of(self.goal)
             case Wait():
                 return self._wait(decision)
@@ -115,7 +122,7 @@ class Run:
             except CloudError as error:
                 if not self.goal.undoable or self.journal.progress.failed:
                     raise
-                self._fail(error.what, ())
+                self._fail(Fail(error.what))
                 return parts_of(self.goal)
         return frozenset(changed) & parts_of(self.goal)
 
@@ -123,27 +130,23 @@ class Run:
         reason = f"the guard forbids to {step.why}: {why}"
         if not self.goal.undoable or self.journal.progress.failed:
             raise NeedsHuman(reason, next=f"bluegreen status {self.goal.stack}")
-        self._fail(reason, ())
+        self._fail(Fail(reason))
         return parts_of(self.goal)
 
-    def _fail(self, reason: str, suspects: tuple[str, ...]) -> None:
-        self.journal.write(ev.Failed(self.world.clock.now(), reason, self._evidence(suspects)))
-
-    def _evidence(self, suspects: tuple[str, ...]) -> str:
-        """The last lines of a suspect's console; whatever goes wrong here must not stop the undo."""
-        for instance in suspects[:2]:
-            try:
-                text = self.world.fleets.console(instance)
-            except (CloudError, Refused) as error:
-                return f"{instance}: no console output: {error.what}"
-            lines = [line.strip() for line in text.splitlines() if line.strip()]
-            if lines:
-                return f"{instance} wrote: " + " | ".join(lines[-4:])[-1000:]
-        return ""
+    def _fail(self, fail: Fail) -> None:
+        """The failure is written before it is acted on; the rest of the evidence may be lost without harm."""
+        found = Capsule(self.world, self.goal, self.seen, self.journal.progress).fill(fail.suspects)
+        reason = capsule.sentence(fail.reason, found, len(fail.suspects))
+        self.journal.write(ev.Failed(self.world.clock.now(), reason, capsule.why(found)))
+        for one in found:
+            self._write_if_possible(one, "the evidence")
 
     def _wait(self, wait: Wait) -> frozenset[Part]:
         self.world.watcher.wait(wait)
         self.world.clock.sleep(max(0.05, min(self.world.poll_s, wait.until - self.world.clock.now())))
+        if wait.ask:
+            known = consoles(self.world, self.seen, wait.ask)
+            self.seen = replace(self.seen, consoles=known, consoles_at=self.world.clock.now())
         return wait.look
 
     def _setback(self, error: CloudError) -> None:
@@ -160,7 +163,7 @@ class Run:
         self.world.clock.sleep(min(5.0, 0.25 * 2 ** min(self.setbacks, 6)))
 
     def _interrupted(self) -> Interrupted:
-        self._write_end(ev.Interrupted(self.world.clock.now()))
+        self._write_if_possible(ev.Interrupted(self.world.clock.now()), "the last line")
         self._let_go(keep_goal=True)
         stack, deployment = self.goal.stack, self.goal.deployment
         moved = any(self.journal.progress.gave_weight(arn) for arn in self.journal.progress.groups.values())
@@ -190,12 +193,18 @@ class Run:
             next=f"{error.next + '; then ' if error.next else ''}bluegreen resume {stack}{back}",
         )
 
-    def _write_end(self, event: ev.Event) -> None:
-        """The journal's last line; the outcome stands without it, so a failure here is said and not raised."""
+    def _write_boot(self) -> None:
+        """How one of the new instances booted, for the timeline. Taken when all else is done: nothing waits for it."""
+        launched = self.journal.progress.launched
+        if launched and not self.journal.progress.last(ev.Booted):
+            self._write_if_possible(booted(self.world, launched[0]), "the boot of an instance")
+
+    def _write_if_possible(self, event: ev.Event, what: str) -> None:
+        """A line that nothing hangs on: the outcome stands without it, so a failure here is said and not raised."""
         try:
             self.journal.write(event)
         except (CloudError, Refused, Superseded) as error:
-            self.world.watcher.note(f"the journal's last line could not be written: {error.what}")
+            self.world.watcher.note(f"the journal has no line for {what}: {error.what}")
 
     def _let_go(self, *, keep_goal: bool, again: Goal | None = None) -> bool:
         try:

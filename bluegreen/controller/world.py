@@ -6,7 +6,18 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from bluegreen.ports import Clock, Fleets, Records, Traffic, Watcher
+from bluegreen.errors import Unreachable
+from bluegreen.ports import Agents, Clock, Fleets, Records, Traffic, Watcher
+
+
+class NoAgents:
+    """Outside the VPC no agent can be reached."""
+
+    def status(self, address: str) -> str:
+        raise Unreachable("the agents on the hosts cannot be reached from here")
+
+
+NO_AGENTS = NoAgents()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +30,4 @@ class World:
     poll_s: float = 1.0
     beating: Callable[[Callable[[], None]], AbstractContextManager[None]] = lambda beat: nullcontext()
     """Calls a hold's `beat` every second while the context lasts; the loop beats too, but not during a slow call."""
+    agents: Agents = NO_AGENTS

@@ -20,11 +20,13 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Look again at `look` soon, and decide anew; `until` is when the rule that waits gives up (seconds since 1970)."""
+    """Look again at `look` soon, and decide anew; `until` is when the rule that waits gives up (seconds since 1970).
+    `ask` are instances whose console is worth a call before that."""
 
     until: float
     why: str
     look: frozenset[Part]
+    ask: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The deployment cannot succeed: journal it, then undo. `suspects` are instances whose console may tell why."""
+    """The deployment cannot succeed: journal it, then undo. `suspects` are instances that may tell why."""
 
     reason: str
     suspects: tuple[str, ...] = ()

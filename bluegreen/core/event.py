@@ -115,6 +115,33 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was learnt of an instance of a failed fleet before it is ended. `cause` is one line, `told` when the instance
+    said it itself; `console` and `agent` are cut, and `missing` says what could not be had."""
+
+    at: float
+    instance: str
+    cause: str
+    told: bool = False
+    ec2: str = ""
+    health: str = ""
+    console: str = ""
+    agent: str = ""
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """The boot of one instance, as its console told it: (phase, began, seconds), in seconds since its machine started.
+    `missing` says why there are no phases."""
+
+    at: float
+    instance: str
+    phases: tuple[tuple[str, float, float], ...] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Draining:
     """Written before the targets of a fleet are deregistered: the drain's deadline counts from here."""
 
@@ -167,6 +194,8 @@ Event = (
     | Shifted
     | Unanswered
     | Failed
+    | Evidence
+    | Booted
     | Draining
     | Marked
     | Promoted

@@ -62,7 +62,7 @@ class Binding:
 @dataclass(frozen=True, slots=True)
 class Instance:
     """`state` and `reason` in EC2's words; `deployment` is the tag that says whose it is, and `heal` the one of the heal that
-    launched it, "" when its deployment did."""
+    launched it, "" when its deployment did; `address` in its VPC."""
 
     id: str
     deployment: str
@@ -70,6 +70,7 @@ class Instance:
     state: str
     reason: str = ""
     heal: str = ""
+    address: str = ""
 
     @property
     def gone(self) -> bool:
@@ -86,6 +87,8 @@ class Observation:
     bindings: tuple[Binding, ...] = ()
     groups: dict[str, Group | None] = field(default_factory=dict)  # None: looked for, and not there
     instances: tuple[Instance, ...] = ()
+    consoles: dict[str, str] = field(default_factory=dict)  # of those that were asked, as they were then
+    consoles_at: float = 0.0
 
     def of(self, deployment: str) -> tuple[Instance, ...]:
         """Instances of a deployment that are not gone."""

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from bluegreen.core import event as ev
 from bluegreen.core.decide.bake import bake, unknown
+from bluegreen.core.decide.boot import wait_healthy
 from bluegreen.core.decide.case import VISIBILITY_S, Case, Rule, superseded
 from bluegreen.core.decide.launch import boot_deadline, launch, register
 from bluegreen.core.decide.retire import retire
-from bluegreen.core.decision import Act, Decision, Fail, Finish, Note, Wait
+from bluegreen.core.decision import Act, Decision, Fail, Finish, Wait
 from bluegreen.core.fleet import FULL, Weights, weights_of
 from bluegreen.core.goal import Before
-from bluegreen.core.observation import Binding, Part
+from bluegreen.core.observation import Binding
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import MakeGroup, PutBack, SetWeights, Step, Write
 from bluegreen.core.tags import BINDING, fleet_tags
@@ -88,33 +89,6 @@ def attach_groups(case: Case) -> Decision | None:
         if case.done.groups[i] not in now.by_group
     ]
     return Act(tuple(steps)) if steps else None
-
-
-def wait_healthy(case: Case) -> Decision | None:
-    """Not every instance is healthy in every group, or a stranger is in a group: wait to the boot deadline, then fail."""
-    if case.promoted or case.shifting:
-        return None
-    groups = [case.seen.group(arn) for arn in case.fleet.groups]
-    ours = set(case.done.launched)
-    strangers = sorted({i for group in groups for i in group.ids} - ours)
-    if strangers:
-        return Fail(f"{', '.join(strangers)} is registered with the new fleet but was not launched by this deployment")
-    if all(group.healthy == case.fleet.count == len(group.ids) for group in groups):
-        return None if case.done.last(ev.Healthy) else Note(ev.Healthy(case.seen.at))
-    deadline = boot_deadline(case)
-    bad = {t.id: t for group in groups for t in group.targets if t.state != "healthy"}
-    healthy = case.seen.healthy(case.fleet.groups)
-    if case.seen.at >= deadline:
-        reasons = sorted({f"{t.state} ({t.reason})" if t.reason else t.state for t in bad.values()})
-        return Fail(
-            f"{healthy} of {case.fleet.count} instances healthy after {case.goal.boot_timeout_s} s: "
-            + "; ".join(reasons),
-            suspects=tuple(sorted(bad)),
-        )
-    look: frozenset[Part] = frozenset({"health", "traffic", "record"})
-    if len(bad) + healthy < case.fleet.count:  # a target vanished: its instance may have died
-        look |= {"instances"}
-    return Wait(deadline, f"{healthy}/{case.fleet.count} healthy", look)
 
 
 def shift(case: Case) -> Decision | None:

@@ -38,7 +38,7 @@ def register(case: Case) -> Decision | None:
         return None
     mine = [i for i in case.seen.instances if i.id in set(case.done.launched)]
     if dead := next((i for i in mine if i.gone), None):
-        return Fail(f"{dead.id} was terminated while it booted: {dead.reason or 'AWS gave no reason'}", (dead.id,))
+        return Fail(f"{dead.id} was terminated while it booted", (dead.id,))
     running = {i.id for i in mine if i.state == "running"}
     steps: list[Step] = []
     for number, arn in enumerate(case.fleet.groups):

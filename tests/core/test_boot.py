@@ -1,0 +1,121 @@
+"""A console as a boot: what it was doing, why it failed, how long each phase took. Any text can be read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bluegreen.core.boot import GROUPS, excerpt, phases, read
+
+IMAGE = "registry.example.com/shop/web@sha256:" + "0123456789abcdef" * 4
+WHOLE = f"""\
+[    0.000000] Linux version 6.8.0-1010-aws
+[bluegreen] 0.0 start, 9.5 s after the machine
+[bluegreen] 0.1 docker install docker.io from the distribution, try 1 of 6
+[bluegreen] 21.0 engine 24.0.7
+[bluegreen] 21.2 secret ssm:/shop/registry
+[bluegreen] 21.9 login registry.example.com as deploy
+[bluegreen] 22.4 pull {IMAGE}
+[bluegreen] 31.4 pulled {IMAGE}
+[bluegreen] 31.5 network bluegreen
+[bluegreen] 31.6 secret ssm:/shop/secret-key
+[bluegreen] 31.9 run web
+[bluegreen] 34.0 ready web
+"""
+
+
+def upto(last: str) -> str:
+    lines = WHOLE.splitlines(keepends=True)
+    (place,) = [i for i, line in enumerate(lines) if f" {last} " in line]
+    return "".join(lines[: place + 1])
+
+
+def test_a_whole_boot() -> None:
+    boot = read(WHOLE)
+    assert boot.ready and not boot.failed and boot.began_s == 9.5
+    assert phases(boot) == (
+        ("cloud-init", 0.0, 9.5),
+        ("docker", 9.5, 21.2),
+        ("login", 30.7, 1.2),
+        ("pull", 31.9, 9.1),
+        ("start", 41.0, 2.5),
+    )
+
+
+def test_what_cloud_init_repeats_on_the_console_counts_once() -> None:
+    twice = "".join(f"{line}\r\n[   12.1] cloud-init[812]: {line}\r\n" for line in WHOLE.splitlines())
+    assert read(twice) == read(WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("last", "doing"),
+    [
+        ("docker", "installing Docker: install docker.io from the distribution, try 1 of 6"),
+        ("login", "logging in at registry.example.com as deploy"),
+        ("pull", "pulling registry.example.com/shop/web@sha256:0123456789ab"),
+        ("run", "starting web"),
+    ],
+)
+def test_what_a_boot_is_doing(last: str, doing: str) -> None:
+    boot = read(upto(last))
+    assert not boot.ready and boot.doing == doing
+
+
+def test_of_parallel_pulls_those_that_are_not_over_are_told() -> None:
+    text = "[bluegreen] 1.0 pull a/web\n[bluegreen] 1.0 pull a/app\n[bluegreen] 4.0 pulled a/web\n"
+    assert read(text).doing == "pulling a/app"
+
+
+def test_a_failure_and_its_evidence() -> None:
+    boot = read(upto("login") + "[bluegreen] failed: wrong password\n[bluegreen]   | line one\n[bluegreen]   | two\n")
+    assert boot.failed == "wrong password" and boot.evidence == ("line one", "two") and not boot.ready
+
+
+def test_evidence_that_quotes_our_own_words_is_no_failure() -> None:
+    boot = read("[bluegreen] failed: the cause\n[bluegreen]   | [bluegreen] failed: forged\nweb: [bluegr")
+    assert boot.failed == "the cause"
+
+
+def test_a_boot_after_a_failed_one_is_the_one_that_counts() -> None:
+    again = WHOLE.replace("9.5 s after", "8.1 s after")
+    boot = read(upto("login") + "[bluegreen] failed: wrong password\n" + again)
+    assert boot.ready and boot.began_s == 8.1 and not boot.failed
+
+
+def test_a_console_of_somebody_else() -> None:
+    boot = read("[    1.2] systemd[1]: started\nUbuntu 24.04 ip-10-0-1-7 ttyS0\nlogin:")
+    assert not boot.begun and not boot.ready and phases(boot) == ()
+
+
+PIECES = st.sampled_from(
+    [
+        "[bluegreen] ",
+        "failed: ",
+        "  | ",
+        "1.0 ",
+        "99999999999 ",
+        "pull",
+        "pulled",
+        "ready",
+        "start, 4 s after the machine",
+    ]
+)
+TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=8), st.just("\n")), max_size=60).map("".join)
+
+
+@given(TEXTS, st.integers(1, 400))
+def test_any_text_is_read_and_cut(text: str, limit: int) -> None:
+    boot = read(text)
+    names = [name for name, _, _ in phases(boot)]
+    assert len(names) == len(set(names)) and set(names) <= {"cloud-init", *(name for name, _ in GROUPS)}
+    assert all(seconds >= 0 for _, _, seconds in phases(boot))
+    assert not boot.lines or boot.doing
+    cut = excerpt(text, limit)
+    assert len(cut) <= limit and cut.replace("\n", "").isprintable()
+
+
+def test_an_excerpt_keeps_the_boots_own_lines_and_the_last_ones() -> None:
+    noise = "".join(f"kernel says {i}\n" for i in range(500))
+    cut = excerpt(WHOLE + noise, 4_000)
+    assert "9.5 s after the machine" in cut and "kernel says 499" in cut and "kernel says 100\n" not in cut
