@@ -72,9 +72,11 @@ class Capsule:
 
     def _health(self, name: str) -> str:
         """The first group in which it is not healthy, in the order of the bindings."""
-        for number, arn in sorted(self.done.groups.items()):
+        made = self.done.groups or dict(enumerate(self.goal.fleet.groups if self.goal.fleet else ()))
+        for number, arn in sorted(made.items()):
             target = next((t for t in self.seen.group(arn).targets if t.id == name), None)
-            if told := answers(target, self.goal.groups[number]):
+            spec = self.goal.groups[number] if number < len(self.goal.groups) else None
+            if told := answers(target, spec):
                 return told
         return ""
 

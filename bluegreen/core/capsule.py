@@ -39,12 +39,15 @@ class Found:
     waited_s: float = 0.0
 
 
-def answers(target: Target | None, spec: GroupSpec) -> str:
-    """What the load balancer sees of a target: "port 80 answers 503 on /health"."""
+def answers(target: Target | None, spec: GroupSpec | None) -> str:
+    """What the load balancer sees of a target: "port 80 answers 503 on /health"; in its own words without a spec."""
     if target is None:
         return "it is not registered with the load balancer"
     if target.state == "healthy":
         return ""
+    raw = f"the load balancer says {target.state}" + (f" ({target.reason})" if target.reason else "")
+    if spec is None:
+        return raw
     code, _, words = target.reason.partition(":")
     port = f"port {spec.port}"
     if found := _CODES.search(words):
@@ -53,7 +56,7 @@ def answers(target: Target | None, spec: GroupSpec) -> str:
         return f"{port} does not answer on {spec.path} within {spec.timeout_s} s"
     if code == "Target.FailedHealthChecks":
         return f"{port} cannot be reached for {spec.path}"
-    return f"the load balancer says {target.state}" + (f" ({target.reason})" if target.reason else "")
+    return raw
 
 
 def evidence(found: Found, at: float) -> Evidence:

@@ -9,7 +9,7 @@ from bluegreen.core import event as ev
 from bluegreen.core.decide.bake import bake, unknown
 from bluegreen.core.decide.boot import wait_healthy
 from bluegreen.core.decide.case import VISIBILITY_S, Case, Rule, superseded
-from bluegreen.core.decide.launch import boot_deadline, launch, register
+from bluegreen.core.decide.launch import launch, register
 from bluegreen.core.decide.retire import retire
 from bluegreen.core.decision import Act, Decision, Fail, Finish, Wait
 from bluegreen.core.fleet import FULL, Weights, weights_of

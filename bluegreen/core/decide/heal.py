@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from bluegreen.core import event as ev
+from bluegreen.core.decide.boot import await_boot
 from bluegreen.core.decide.case import Case, Rule, superseded
 from bluegreen.core.decide.launch import boot_deadline, launch, register
 from bluegreen.core.decide.retire import DRAIN_SLACK_S, launches_may_appear
-from bluegreen.core.decision import Act, Decision, Fail, Finish, Note, Wait
+from bluegreen.core.decision import Act, Decision, Finish, Note, Wait
 from bluegreen.core.fleet import Fleet
 from bluegreen.core.observation import Group, Instance, Part
 from bluegreen.core.outcome import Outcome
@@ -61,19 +62,18 @@ def undo(case: Case) -> Decision | None:
 
 
 def wait_healthy(case: Case) -> Decision | None:
-    """A new instance is not healthy in every group: wait to the boot deadline, then fail."""
+    """A new instance is not healthy in every group: wait to the boot deadline or to a failed boot, then fail."""
     if _replaced(case):
         return None
     mine = case.done.launched
     waiting = tuple(sorted(i for i in mine if any(_state(g, i) != "healthy" for g in _groups(case))))
     if not waiting:
         return None if case.done.last(ev.Healthy) else Note(ev.Healthy(case.seen.at))
-    deadline = boot_deadline(case)
     words = f"{len(mine) - len(waiting)} of {len(mine)} new instances healthy"
-    if case.seen.at >= deadline:
-        return Fail(f"{words} after {case.goal.boot_timeout_s} s", waiting)
     gone = any(i not in group.ids for i in waiting for group in _groups(case))  # its instance may have died
-    return Wait(deadline, words, LOOK | {"instances"} if gone else LOOK)
+    states = {i: next((s for g in _groups(case) if (s := _state(g, i)) != "healthy"), "") for i in waiting}
+    look: frozenset[Part] = LOOK | {"instances"} if gone else LOOK
+    return await_boot(case, states, words, Wait(boot_deadline(case), words, look))
 
 
 def take_out(case: Case) -> Decision | None:
