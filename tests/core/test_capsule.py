@@ -82,7 +82,7 @@ def test_any_find_has_a_cause_of_one_bounded_line_and_fits_the_journal(
     told = cause(found)
     assert told and len(told) <= CAUSE_LIMIT and told.isprintable()
     kept = evidence(replace(found, console=(console or "") * 9_000, agent=agent * 9_000), 5.0)
-    assert len(json.dumps(event_to_plain(kept))) < 80_000
+    assert len(json.dumps(event_to_plain(kept))) < 130_000  # of 400 KB, at worst: 12 bytes for a character
     assert event_from_plain(json.loads(json.dumps(event_to_plain(kept)))) == kept
 
 
