@@ -6,8 +6,8 @@ ours. A lease only tells others when to stop waiting; it protects nothing.
 
 from __future__ import annotations
 
+import secrets
 import threading
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ LATE_S = 9.0  # FRESH_S, and the 7 s after which a call of ours has been given u
 
 
 def new_id() -> str:
-    return uuid.uuid4().hex[:16]
+    return secrets.token_hex(8)
 
 
 class Hold:

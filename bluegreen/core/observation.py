@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from bluegreen.core.fleet import BindingRef, Weights
@@ -23,21 +24,21 @@ class Target:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """A target group and its targets; `stack` is the value of its bluegreen:stack tag, "" when it is not ours."""
 
     arn: str
     targets: tuple[Target, ...]
 
-    @property
+    @cached_property
     def healthy(self) -> int:
         return self.count("healthy")
 
     def count(self, *states: str) -> int:
         return sum(target.state in states for target in self.targets)
 
-    @property
+    @cached_property
     def ids(self) -> frozenset[str]:
         """Instances that are registered and not on their way out."""
         return frozenset(target.id for target in self.targets if target.state != "draining")

@@ -17,11 +17,17 @@ T = TypeVar("T")
 
 def to_plain(value: Any) -> Any:
     """A dataclass becomes an object, a tuple a list; strings, numbers, booleans and None stay."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if (names := _names(value.__class__)) is not None:
+        return {name: to_plain(getattr(value, name)) for name in names}
     if isinstance(value, list | tuple):
         return [to_plain(item) for item in value]
     return value.value if isinstance(value, Enum) else value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass, None for any other type."""
+    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
 
 
 def from_plain(kind: type[T], data: Any) -> T:

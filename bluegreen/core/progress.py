@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 from bluegreen.core import event as ev
 from bluegreen.core.fleet import Fleet, Weights
@@ -28,7 +30,7 @@ class Attempt:
         return self.refused is None or self.unsure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Progress:
     events: tuple[ev.Event, ...] = ()
     groups: dict[int, str] = field(default_factory=dict)  # binding → target group ARN
@@ -36,6 +38,7 @@ class Progress:
     written: tuple[tuple[str, Weights], ...] = ()  # every (binding ARN, weights) that we set out to write
     failed: ev.Failed | None = None
     draining_at: dict[str, float] = field(default_factory=dict)  # by deployment
+    weighted_at: dict[str, float] = field(default_factory=dict)  # group → when we last set out to give it weight
 
     @property
     def started_at(self) -> float:
@@ -47,7 +50,7 @@ class Progress:
     def first(self, kind: type[ev.Event]) -> ev.Event | None:
         return next((e for e in self.events if isinstance(e, kind)), None)
 
-    @property
+    @cached_property
     def launched(self) -> tuple[str, ...]:
         """Ids of all instances that AWS said it launched."""
         return tuple(i for attempt in self.attempts.values() for i in attempt.instances or ())
@@ -72,8 +75,7 @@ class Progress:
 
     def gave_weight(self, group: str) -> float | None:
         """When we last set out to give the group weight, or None if never."""
-        times = [e.at for e in self.events if isinstance(e, ev.Shifting | ev.Shifted) and dict(e.weights).get(group)]
-        return max(times, default=None)
+        return self.weighted_at.get(group)
 
 
 def phase(progress: Progress, kind: str) -> str:
@@ -103,10 +105,13 @@ def fold(events: Iterable[ev.Event]) -> Progress:
 
 def after(progress: Progress, event: ev.Event) -> Progress:
     """The progress one event later."""
-    progress = replace(progress, events=(*progress.events, event))
+    return replace(progress, events=(*progress.events, event), **_changes(progress, event))
+
+
+def _changes(progress: Progress, event: ev.Event) -> dict[str, Any]:
     match event:
         case ev.GroupMade(binding=binding, arn=arn):
-            return replace(progress, groups={**progress.groups, binding: arn})
+            return {"groups": {**progress.groups, binding: arn}}
         case ev.Launching():
             asked = Attempt(event.subnet, event.batch, event.attempt, event.instance_type, event.token, event.at)
             return _with(progress, progress.attempts.get(event.token, asked))
@@ -119,14 +124,21 @@ def after(progress: Progress, event: ev.Event) -> Progress:
         case ev.Unanswered(of=token) if token in progress.attempts:
             return _with(progress, replace(progress.attempts[token], unsure=True, at=event.at))
         case ev.Shifting(binding=binding_arn, weights=weights):
-            return replace(progress, written=(*progress.written, (binding_arn, weights)))
+            return {"written": (*progress.written, (binding_arn, weights)), **_weighted(progress, event)}
+        case ev.Shifted():
+            return _weighted(progress, event)
         case ev.Draining(deployment=deployment, at=at):
-            return replace(progress, draining_at={deployment: at, **progress.draining_at})
+            return {"draining_at": {deployment: at, **progress.draining_at}}
         case ev.Failed():
-            return replace(progress, failed=progress.failed or event)
+            return {"failed": progress.failed or event}
         case _:
-            return progress
+            return {}
 
 
-def _with(progress: Progress, attempt: Attempt) -> Progress:
-    return replace(progress, attempts={**progress.attempts, attempt.token: attempt})
+def _with(progress: Progress, attempt: Attempt) -> dict[str, Any]:
+    return {"attempts": {**progress.attempts, attempt.token: attempt}}
+
+
+def _weighted(progress: Progress, event: ev.Shifting | ev.Shifted) -> dict[str, Any]:
+    given = {arn: max(event.at, progress.weighted_at.get(arn, event.at)) for arn, weight in event.weights if weight}
+    return {"weighted_at": {**progress.weighted_at, **given}}

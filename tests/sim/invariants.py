@@ -56,6 +56,7 @@ class Promises:
     renewed: set[str] = field(default_factory=set)
     found: list[str] = field(default_factory=list)
     _was: Before | None = None
+    _says: tuple[object, ...] = ()  # of the fleets, the record as it was judged last
 
     def before(self, hand: Hand, operation: str, about: object) -> None:
         if hand.calls > MOST_CALLS:
@@ -67,7 +68,11 @@ class Promises:
 
     def after(self, hand: Hand, operation: str, about: object) -> None:
         if operation == "PutItem":
-            if isinstance(about, Record):
+            if (
+                isinstance(about, Record)
+                and (says := (about.live, about.standby, about.doomed, about.goal)) != self._says
+            ):
+                self._says = says
                 self._standing()
             return
         zombie = self._zombie(hand, operation)

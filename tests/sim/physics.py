@@ -153,7 +153,8 @@ class Account:
             if when > self.time:
                 self.time = when
             self._happen(what, about)
-        self.time = max(self.time, to)
+        if to > self.time:
+            self.time = to
 
     def _happen(self, what: str, about: Any) -> None:
         match what:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from bluegreen.core import event as ev
 from bluegreen.core.decision import Act, Decision
@@ -18,13 +19,15 @@ from bluegreen.core.tags import LIVE_SINCE
 VISIBILITY_S = 120  # how long a launch that AWS acknowledged may stay unseen (EC2 eventual consistency)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
+    """Made anew for each decision, so what is asked often is worked out once."""
+
     goal: Goal
     seen: Observation
     done: Progress
 
-    @property
+    @cached_property
     def fleet(self) -> Fleet:
         """The fleet that a deploy launches, with the groups made so far."""
         assert self.goal.fleet is not None
@@ -47,6 +50,10 @@ class Case:
 
     def pairs(self) -> tuple[tuple[Before, Binding], ...]:
         """Each binding as it was and as it is seen now."""
+        return self._pairs
+
+    @cached_property
+    def _pairs(self) -> tuple[tuple[Before, Binding], ...]:
         now = {binding.ref.arn: binding for binding in self.seen.bindings}
         return tuple((before, now[before.binding.arn]) for before in self.goal.before if before.binding.arn in now)
 

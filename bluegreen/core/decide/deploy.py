@@ -70,13 +70,13 @@ def undo(case: Case) -> Decision | None:
 
 def make_groups(case: Case) -> Decision | None:
     """A target group of the new fleet is missing: make it."""
-    if case.promoted:
-        return None
     specs = [(i, spec) for i, spec in enumerate(case.goal.groups) if i not in case.done.groups]
+    if case.promoted or not specs:
+        return None
     tags = fleet_tags(case.goal.stack, case.fleet)
     arns = [before.binding.arn for before in case.goal.before]
     steps = tuple(MakeGroup(s, i, (*tags, (BINDING, arns[i])), f"make target group {s.name}") for i, s in specs)
-    return Act(steps) if steps else None
+    return Act(steps)
 
 
 def attach_groups(case: Case) -> Decision | None:

@@ -14,7 +14,7 @@ from bluegreen.core.tags import HEAL, fleet_tags
 def launch(case: Case) -> Decision | None:
     """Fewer instances than wanted were asked for: launch, all zones at once, each call with its journaled token."""
     spec = case.goal.launch
-    if case.promoted or case.shifting or spec is None:
+    if case.promoted or case.shifting or spec is None or case.goal.wanted <= len(case.done.launched):
         return None
     steps: list[Step] = []
     waits: list[Wait] = []
@@ -36,7 +36,8 @@ def register(case: Case) -> Decision | None:
     """An instance runs and is not registered: register it now, so that health checks overlap boot and pull."""
     if case.promoted or case.shifting:
         return None
-    mine = [i for i in case.seen.instances if i.id in set(case.done.launched)]
+    launched = set(case.done.launched)
+    mine = [i for i in case.seen.instances if i.id in launched]
     if dead := next((i for i in mine if i.gone), None):
         return Fail(f"{dead.id} was terminated while it booted", (dead.id,))
     running = {i.id for i in mine if i.state == "running"}
