@@ -67,8 +67,8 @@ class Boot:
     @property
     def doing(self) -> str:
         """What it was at when it last wrote: "pulling registry.example.com/web@sha256:0123456789ab"."""
-        done = {line.text for line in self.lines if line.phase == "pulled"}
-        pulls = [line.text for line in self.lines if line.phase == "pull" and line.text not in done]
+        done = {line.text.partition(" ")[0] for line in self.lines if line.phase == "pulled"}
+        pulls = [line.text for line in self.lines if line.phase == "pull" and line.text.partition(" ")[0] not in done]
         last = self.lines[-1]
         if pulls and last.phase in ("pull", "pulled"):
             return f"pulling {', '.join(dict.fromkeys(pulls))}"

@@ -63,7 +63,7 @@ def test_what_a_boot_is_doing(last: str, doing: str) -> None:
 
 
 def test_of_parallel_pulls_those_that_are_not_over_are_told() -> None:
-    text = "[bluegreen] 1.0 pull a/web\n[bluegreen] 1.0 pull a/app\n[bluegreen] 4.0 pulled a/web\n"
+    text = "[bluegreen] 1.0 pull a/web\n[bluegreen] 1.0 pull a/app\n[bluegreen] 4.0 pulled a/web 3 layers\n"
     assert read(text).doing == "pulling a/app"
 
 
