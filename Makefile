@@ -33,8 +33,8 @@ docs: $(READY)  ## write the pages that are made from the code
 bench: $(READY)  ## whole commands, as ratios to a bare interpreter; BENCH=rollback for one
 	$(BIN)/python bench/commands.py $(BENCH)
 
-sim: $(READY)  ## random fault schedules on the simulator; SEEDS=100000 for a long run, START=K for others
-	$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),2000) --start $(or $(START),0)
+sim: $(READY)  ## random fault schedules on the simulator; SEEDS=100000 for a long run, START=K for others, SWEEP=full for sweeps
+	$(BIN)/python -m tests.sim $(if $(SWEEP),--sweep,--seeds $(or $(SEEDS),2000) --start $(or $(START),0))
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

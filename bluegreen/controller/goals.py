@@ -104,7 +104,7 @@ def _was_undone(record: Record, deployment: str, done: Progress) -> Outcome | No
 
 
 def _newest(world: World, record: Record) -> tuple[str, Progress]:
-    """The newest operation that moves traffic, and changed something. An epoch of a resume has no journal of its own."""
+    """The newest operation but heal and gc, and but a rollback that changed nothing. An epoch of a resume has no journal."""
     for epoch in range(record.epoch, max(0, record.epoch - LOOK_BACK), -1):
         deployment = deployment_id(record.stack, epoch)
         done = fold(world.records.events(deployment))

@@ -218,9 +218,8 @@ def test_gc_ends_what_no_group_knows_and_no_member(stage: Stage) -> None:
     live, start = stage.record().live, stage.records.events("shop-2")[0]
     assert live is not None and isinstance(start, Started) and start.goal.launch is not None
     subnet = start.goal.launch.places[0].subnet
-    late = Launch(
-        subnet, 0, 1, "m7i.large", 1, "late", (*fleet_tags("shop", live), (HEAL, "shop-9")), "a launch that lands late"
-    )
+    tags = (*fleet_tags("shop", live), (HEAL, "shop-3"))
+    late = Launch(subnet, 0, 1, "m7i.large", 1, "late", tags, "a launch of a heal that lands late")
     (stray,) = stage.world.fleets.launch(late, start.goal.launch, b"#!/bin/sh\n")
     stage.clock.time += 60
     assert len(stage.of("B")) == 5

@@ -15,7 +15,7 @@ from tests.sim.invariants import told
 from tests.sim.open_findings import cause_of
 from tests.sim.scenario import drawn, play, shrunk
 from tests.sim.stage import Shape, Stage
-from tests.sim.sweeps import Tally
+from tests.sim.sweeps import ALL, Tally, whole
 
 HOURS_2 = 7200.0
 SHARE = 50  # seeds that a process plays before it asks for more
@@ -28,10 +28,15 @@ def main() -> int:
     words.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes (default: one a core)")
     words.add_argument("--seed", type=int, metavar="K", help="play this one, shrink it if it fails, show its trace")
     words.add_argument("--strict", action="store_true", help="known findings count as violations")
+    words.add_argument(
+        "--sweep", action="store_true", help="every trouble and every crash at every call of every command"
+    )
     words.add_argument("--bench", type=int, metavar="N", help="N plain deployments in a row, and their rate")
     chosen = words.parse_args()
     if chosen.bench:
         return bench(chosen.bench)
+    if chosen.sweep:
+        return sweep()
     if chosen.seed is not None:
         return one(chosen.seed)
     return many(chosen.start, chosen.seeds, chosen.jobs, strict=chosen.strict)
@@ -79,6 +84,19 @@ def played(seeds: range, *, strict: bool) -> Share:
         if run.broken and len(tally.broken) > len(failed):
             failed.append((seed, run.broken.promise))
     return Share(tally.runs, tally.calls, tally.faults, tally.known, tuple(failed))
+
+
+def sweep() -> int:
+    tally, began = Tally(), time.perf_counter()
+    for case in ALL:
+        for plan in whole(case):
+            tally.add(plan)
+        print(f"{tally.runs:6} runs, {len(tally.broken)} violations, after {case}", file=sys.stderr)
+    took = time.perf_counter() - began
+    if tally.broken:
+        print(tally.report(), file=sys.stderr)
+    print(f"{tally.runs} runs, {tally.calls} calls, {len(tally.broken)} violations, {tally.runs / took:.0f} runs/s")
+    return 1 if tally.broken else 0
 
 
 def one(seed: int) -> int:

@@ -75,9 +75,12 @@ def _shows_goal(stage: Stage, result: Result) -> None:
 
 def _healed(stage: Stage, result: Result, goal: Goal) -> None:
     """As many as agreed are registered: of each fleet after `heal`, of the one in question after a resume."""
+    if result.name != "healed":
+        _nothing_new(stage, result, goal)
+        return
     record = stage.record
     fleets = [record.live, record.standby] if record and result.command.startswith("heal") else [goal.fleet]
-    for fleet in fleets if result.name == "healed" else ():
+    for fleet in fleets:
         for arn in fleet.groups if fleet and fleet.ours else ():
             registered = sum(not target.draining for target in stage.sim.account.pools[arn].targets.values())
             if fleet and registered != fleet.count:
@@ -86,12 +89,24 @@ def _healed(stage: Stage, result: Result, goal: Goal) -> None:
                 )
 
 
+def _nothing_new(stage: Stage, result: Result, goal: Goal) -> None:
+    """What a heal launched that failed is ended, or serves."""
+    account = stage.sim.account
+    new = [m for m in account.machines.values() if m.alive and m.heal == goal.deployment]
+    left = [m.id for m in new if not list(account.registrations(m)) and m.id not in stage.promises.strays]
+    if left:
+        stage.promises.broken(
+            f"I9: {result.command} ends as {result.name}, and {', '.join(left)} of {goal.deployment} runs"
+        )
+
+
 def _undone(stage: Stage, result: Result) -> None:
     goal = result.hand.goal
     if goal is None or stage.record is None or stage.record.epoch != result.hand.epoch:
         return
-    moves = goal.kind != "heal"
-    if moves and not _blind(stage, result) and (wrong := weights_wrong(stage, stage.record.live or goal.live)):
+    if goal.kind == "heal":
+        _nothing_new(stage, result, goal)
+    elif not _blind(stage, result) and (wrong := weights_wrong(stage, stage.record.live or goal.live)):
         whose = ": somebody else wrote them" if stage.sim.touched else ""
         stage.promises.broken(f"I9: {result.command} ends as undone, and {wrong}{whose}")
     _ended(stage, result, goal.deployment)

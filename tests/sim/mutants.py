@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bluegreen.controller import hold, run
+from bluegreen.controller import commands, hold, run
+from bluegreen.controller import heal as heal_command
 from bluegreen.controller.hold import Hold
 from bluegreen.controller.journal import Journal
 from bluegreen.controller.perform import Performer
 from bluegreen.core import event as ev
-from bluegreen.core.decide import deploy, retire, rollback
+from bluegreen.core.decide import deploy, heal, retire, rollback
 from bluegreen.core.decide.case import Case
 from bluegreen.core.decision import Decision, Finish
 from bluegreen.core.fleet import Weights, weights_of
@@ -27,8 +28,8 @@ from bluegreen.core.traffic import all_to
 from bluegreen.errors import Superseded
 from tests.planted import Changes, planted, retire_standby_first, without
 from tests.sim.faults import Trouble
-from tests.sim.scenario import Plan, drawn
-from tests.sim.sweeps import CASES, SHAPE, crashes, singles
+from tests.sim.scenario import Plan, drawn, drawn_heal
+from tests.sim.sweeps import CASES, HEALS, SHAPE, crashes, singles
 
 SEED = 5
 TURNS = 1500  # a real run takes some hundred; a mutant that turns in circles is to be seen soon
@@ -63,6 +64,14 @@ def early() -> list[Plan]:
     history, command, shape = ("deploy A",), "deploy B", replace(SHAPE, bake_s=20)
     sick = [Plan(history, command, (Trouble(call, "sick", "", 5.0),), "", shape) for call in range(60, 90, 3)]
     return [*sick, Plan(history, command, (Trouble(1, "hidden", "RunInstances", 100.0),), "", SHAPE)]
+
+
+def healing(number: int) -> list[Plan]:
+    """Crashes of heals and random schedules around them, in turn."""
+    crashed = [plan for case in HEALS for after in ("rollback", "abort") for plan in crashes(case, after)]
+    random.Random(SEED).shuffle(crashed)
+    rows = zip(crashed, map(drawn_heal, itertools.count()), strict=False)
+    return list(itertools.islice(itertools.chain.from_iterable(rows), number))
 
 
 def _standby_dropped(binding: Binding, group: str) -> Weights:
@@ -138,4 +147,18 @@ MUTANTS = (
     ),
     Mutant("only the first binding is switched", ((deploy, "_switched", _first_binding_only),)),
     Mutant("nobody ever lets go of the stack", ((Hold, "let_go", _nothing),)),
+)
+HEAL_MUTANTS = (
+    Mutant(
+        "a heal takes out what is to stay",
+        ((heal, "_leaving", lambda case: {*case.goal.stay, *case.goal.lost}), (run, "forbidden", _nothing)),
+    ),
+    Mutant("a heal launches a whole fleet", ((heal_command, "missing", lambda places, *rest: places),)),
+    Mutant("a heal that failed leaves what it launched", ((heal, "_able", lambda case, instance: True),)),
+    Mutant(
+        "a heal that failed ends what got healthy",
+        ((heal, "_able", lambda case, instance: False), (run, "forbidden", _nothing)),
+    ),
+    Mutant("a heal that is over leaves the dead running", ((heal, "RULES", without(heal.RULES, heal.end_dead)),)),
+    Mutant("gc does not know what a heal left", ((commands, "strays", lambda *seen: ()),)),
 )

@@ -29,7 +29,7 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
 }
 HARMED = ("deploy A", "deploy B", "lose live", "lose standby")
 SICK = ("deploy A", "deploy B", "sicken live")
-CASES |= {"heal": (HARMED, "heal"), "heal of the unhealthy": (SICK, "heal unhealthy")}
+HEALS = ("heal", "heal unhealthy")
 STOPPED = {  # a run that crashed, and after which call
     "launching": ("deploy A", "deploy B !20"),
     "waiting for health": ("deploy A", "deploy B !40"),
@@ -45,6 +45,7 @@ OPERATOR: dict[str, tuple[tuple[str, ...], str]] = {
 } | {
     "resume of a rollback": (("deploy A", "deploy B", "rollback !6"), "resume"),
     "rollback after a rollback that crashed": (("deploy A", "deploy B", "rollback !6"), "rollback"),
+    **{case: (HARMED if case == "heal" else SICK, case) for case in HEALS},
     "gc": (("deploy A", "deploy B", "stray"), "gc"),
 }
 ALL = CASES | OPERATOR

@@ -208,7 +208,7 @@ def _not_back(case: Case, serving: Fleet, result: Result, what: str) -> Finish:
             "needs-human" if result == "undone" else result,
             f"{what} The traffic stays with {serving.label}, and {serving.deployment} is unfinished, as it was.",
             why="Going back would leave nothing that serves.",
-            next=f"bluegreen resume {stack} to finish it; bluegreen heal {stack} to make the way back good",
+            next=f"bluegreen resume {stack} to finish it; then bluegreen heal {stack}",
         ),
         again=case.goal.stopped,
     )
