@@ -32,6 +32,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from bluegreen.cli import wire, wire_images
+    from bluegreen.cli.image_chain import make, why
     from bluegreen.images.chain import survey
 
     since = time.monotonic()
@@ -43,7 +44,7 @@ def run(options: Namespace) -> int:
         reasons = why(chain, registry) if options.explain or not all(one.digest for one in chain) else {}
         before = _manifests(stack, chain, registry, newest=True) if options.report else {}
         if not options.explain:
-            chain = make(options, stack, chain, registry, known, reasons)
+            chain = make(stack, chain, registry, known, reasons, version=options.version or "", push=options.push)
         report = _report(stack, chain, registry, before) if options.report else None
     _say(options, stack, chain, reasons, report, time.monotonic() - since)
     return 0
@@ -55,44 +56,6 @@ def for_platform(stack: Stack, platform: str | None) -> Stack:
     if not platform:
         return stack
     return replace(stack, images=tuple(replace(image, platform=platform) for image in stack.images))
-
-
-def why(chain: tuple[Planned, ...], registry: RegistryImages) -> dict[str, tuple[str, ...]]:
-    """Image → why it has to be built; those that have not are left out."""
-    from bluegreen.images.chain import because
-
-    return {planned.name: because(planned, registry) for planned in chain if not planned.digest}
-
-
-def make(
-    options: Namespace,
-    stack: Stack,
-    chain: tuple[Planned, ...],
-    registry: RegistryImages,
-    known: Mapping[str, Any],
-    reasons: Mapping[str, tuple[str, ...]],
-) -> tuple[Planned, ...]:
-    """The chain with what was missing built, and pushed if that is wanted."""
-    from bluegreen.cli import wire_images
-    from bluegreen.cli.build_progress import watched
-    from bluegreen.images.build import check
-
-    if all(planned.digest for planned in chain):
-        return chain
-    check(chain)
-    with watched() as watcher:
-        for name, words in reasons.items():
-            watcher.told(name, "building: " + _few(words))
-        with wire_images.builder(stack, dict(known), options.version or "", watcher.told) as builder:
-            built = builder.build(chain)
-            if not options.push:
-                return chain
-            pushed = {planned.name: planned for planned in builder.push(built, registry)}
-    return tuple(pushed.get(planned.name, planned) for planned in chain)
-
-
-def _few(words: tuple[str, ...]) -> str:
-    return ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
 
 
 def _manifests(stack: Stack, chain: tuple[Planned, ...], registry: RegistryImages, *, newest: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from argparse import ArgumentParser, Namespace
 
@@ -12,6 +13,7 @@ EXAMPLE = "bluegreen deploy stacks/shop.yml --version 1.4.2"
 
 def arguments(parser: ArgumentParser) -> None:
     shared.stack_file(parser)
+    parser.add_argument("--build", action="store_true", help="first build and push what changed of the image chain")
     parser.add_argument("--yes", action="store_true", help="do not ask, even on a terminal")
     shared.wait_lock(parser)
     shared.aws(parser)
@@ -20,15 +22,17 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from bluegreen.cli import progress, wire
+    from bluegreen.cli.image_chain import for_deploy
     from bluegreen.cli.text import show_outcome
     from bluegreen.controller.commands import deploy
 
-    stack = wire.load_stack(options)
+    stack, lineage = for_deploy(options, wire.load_stack(options))
     watcher = progress.watcher(options)
     wired = wire.wire(options, watcher, stack.region)
     wired.clock.listen()
     wire.reconcile(wired, stack.name)
-    job = wire.deploy_job(wired, options, stack, lambda release, live: _confirm(options, stack.name, release, live))
+    confirm = functools.partial(_confirm, options, stack.name)
+    job = wire.deploy_job(wired, options, stack, confirm, lineage)
     outcome = deploy(wired.world, job)
     if outcome.result == "deployed":
         wire.tidy(wired, stack.name)

@@ -11,6 +11,7 @@ from bluegreen.cli import options as shared
 
 if TYPE_CHECKING:
     from bluegreen.controller.history import Past
+    from bluegreen.core.chain import Lineage
     from bluegreen.core.event import Event, Evidence
 
 EXAMPLE = "bluegreen show shop-7 --timeline"
@@ -59,9 +60,10 @@ def run(options: Namespace) -> int:
 
 
 def _story(one: Past, events: tuple[Event, ...]) -> Iterator[str]:
-    """Phases, events, and what was taken from the instances that failed."""
+    """What its images were made from, phases, events, and what was taken from the instances that failed."""
     from bluegreen.core import event as ev
 
+    yield from (f"  {line}" for line in _lineage(one.lineage))
     for name, seconds in one.phases:
         yield f"  {name:<9} {seconds:7.1f} s"
     for event in events:
@@ -87,6 +89,18 @@ def _capsule(found: Evidence) -> Iterator[str]:
         if text:
             yield f"  {name}:"
             yield from (f"    {line}" for line in text.splitlines())
+
+
+def _lineage(found: Lineage | None) -> list[str]:
+    """Each image with its key and digest, and the commit they were deployed from."""
+    if found is None:
+        return []
+    lines = [
+        f"image {link.name} {link.key[:12]}  {link.reference}" + (f"  on {link.base}" if link.base else "")
+        for link in found.links
+    ]
+    dirty = ", and files that were not committed" if found.dirty else ""
+    return [*lines, *([f"commit {found.commit}{dirty}"] if found.commit else [])]
 
 
 def _short(value: Any) -> str:

@@ -29,6 +29,7 @@ from bluegreen.ports import Watcher
 if TYPE_CHECKING:
     from bluegreen.controller.commands import Deploy
     from bluegreen.controller.resolve import Rendered
+    from bluegreen.core.chain import Lineage
     from bluegreen.core.stack import Stack
     from bluegreen.images.registry import RegistryImages
 
@@ -129,7 +130,13 @@ def _variables(options: Namespace) -> dict[str, str]:
     return variables
 
 
-def deploy_job(wired: Wired, options: Namespace, stack: Stack, confirm: Callable[[str, str], bool]) -> Deploy:
+def deploy_job(
+    wired: Wired,
+    options: Namespace,
+    stack: Stack,
+    confirm: Callable[[str, str], bool],
+    lineage: Lineage | None = None,
+) -> Deploy:
     from bluegreen.aws import facts as ask
     from bluegreen.controller.commands import Deploy
     from bluegreen.controller.resolve import Facts, stack_architecture
@@ -156,6 +163,7 @@ def deploy_job(wired: Wired, options: Namespace, stack: Stack, confirm: Callable
         render=_render,
         confirm=confirm,
         wait_s=options.wait_lock,
+        lineage=lineage,
         prepare=lambda: ensure_table(wired, wired.world.watcher.note),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +73,7 @@ def password(options: Namespace, region: str) -> Password:
 
 @contextlib.contextmanager
 def builder(
-    stack: Stack, known: dict[str, Credentials], version: str, told: Callable[[str, str], None]
+    stack: Stack, known: Mapping[str, Credentials], version: str, told: Callable[[str, str], None]
 ) -> Iterator[Builder]:
     """With the Docker engine. Raises UsageError when the SDK is not installed, Unreachable when no engine answers."""
     from bluegreen.images.build import Builder, Origin
@@ -98,4 +98,4 @@ def lineage(stack: Stack, chain: tuple[Planned, ...]) -> Lineage:
     from bluegreen.local.git import state
 
     commit, dirty = state(folder_of(stack))
-    return Lineage(tuple(planned.link() for planned in chain), commit, dirty)
+    return Lineage(tuple(planned.link() for planned in chain if planned.digest), commit, dirty)

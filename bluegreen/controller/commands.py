@@ -13,6 +13,7 @@ from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places
 from bluegreen.controller.run import Run
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
+from bluegreen.core.chain import Lineage
 from bluegreen.core.decide.upkeep import left_behind, strays
 from bluegreen.core.fleet import deployment_id
 from bluegreen.core.goal import Before, Goal, RolledBack
@@ -36,6 +37,7 @@ class Deploy:
     render: Render
     confirm: Callable[[str, str], bool] = lambda release, live: True
     wait_s: float = 0.0  # for somebody else who holds the stack
+    lineage: Lineage | None = None  # of the images that the stack's own chain made
     prepare: Callable[[], None] = lambda: None  # right before the first write: makes the ledger's table if need be
 
 
@@ -58,7 +60,7 @@ def deploy(world: World, job: Deploy) -> Outcome:
     live = record.live.label if record and record.live else "nothing"
     if not job.confirm(release.id, live):
         return Outcome("refused", "Not confirmed: nothing was changed.")
-    goal = deploy_goal(stack, release, facts, places, record, world.clock.now())
+    goal = deploy_goal(stack, release, facts, places, record, world.clock.now(), job.lineage)
     job.prepare()
     pinned = replace(record or Record(stack.name, 0), account=stack.account, region=stack.region)
     hold = Hold.take(world.records, world.clock, pinned, stack.name, job.owner, goal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bluegreen.core import event as ev
+from bluegreen.core.chain import Lineage
 
 PHASES: tuple[tuple[str, type[ev.Event]], ...] = (
     ("prepare", ev.Launching),
@@ -38,6 +39,7 @@ class Past:
     who: str
     build_url: str
     phases: tuple[tuple[str, float], ...]
+    lineage: Lineage | None = None
 
 
 def past(deployment: str, events: tuple[ev.Event, ...], *, newest: bool = True) -> Past:
@@ -57,6 +59,7 @@ def past(deployment: str, events: tuple[ev.Event, ...], *, newest: bool = True) 
         who=f"{start.owner.identity} on {start.owner.host}" if start else "",
         build_url=start.owner.build_url if start else "",
         phases=phases(events),
+        lineage=start.goal.lineage if start else None,
     )
 
 

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bluegreen.core.chain import Lineage
 from bluegreen.core.fleet import FULL, BindingRef, Colour, Fleet, deployment_id, group_name
 from bluegreen.core.goal import Before, Goal, GroupSpec, LaunchSpec
 from bluegreen.core.record import Record
@@ -132,7 +133,13 @@ def adopted(stack: str, places: tuple[Place, ...], colour: Colour) -> Fleet | No
 
 
 def deploy_goal(
-    stack: Stack, release: Release, facts: Facts, places: tuple[Place, ...], record: Record | None, at: float
+    stack: Stack,
+    release: Release,
+    facts: Facts,
+    places: tuple[Place, ...],
+    record: Record | None,
+    at: float,
+    lineage: Lineage | None = None,
 ) -> Callable[[int], Goal]:
     """The goal of a deployment, once its epoch is known."""
     live = record.live if record else None
@@ -154,6 +161,7 @@ def deploy_goal(
             launch=_launch_spec(stack, release, facts),
             boot_timeout_s=stack.rollout.boot_timeout_s,
             bake_s=stack.rollout.bake_s,
+            lineage=lineage,
         )
 
     return goal

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bluegreen.core.chain import Lineage
 from bluegreen.core.fleet import BindingRef, Fleet, Weights
 from bluegreen.core.release import Place
 
@@ -75,7 +76,8 @@ class Goal:
     it set them; `rolled_back` is what the record says of it afterwards. For gc, `left` are the fleets to end. For a heal:
     `fleet` is the live or the standby fleet, `launch` what is missing of it, `stay` its instances that are not touched and
     `lost` those that are to be taken out; for gc `lost` are what heals launched and no target group has. `reason` says
-    which heal a rollback stopped.
+    which heal a rollback stopped. `lineage` tells what the
+    images of a deploy were made from.
     """
 
     kind: GoalKind
@@ -100,6 +102,7 @@ class Goal:
     reason: str = ""
     rolled_back: RolledBack | None = None
     stopped: Goal | None = None
+    lineage: Lineage | None = None
 
     @property
     def bindings(self) -> tuple[BindingRef, ...]:

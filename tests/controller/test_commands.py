@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bluegreen.controller import commands
+from bluegreen.controller.history import past
+from bluegreen.core.chain import Lineage, Link
 from bluegreen.core.step import Launch, MakeGroup, Register, SetWeights, Step
 from bluegreen.errors import BluegreenError, Held, Interrupted, Refused
 from tests.controller.stage import Stage, shop
@@ -329,3 +334,11 @@ def test_launch_sends_imdsv2_encrypted_root_and_tags(stage: Stage) -> None:
     assert tags["bluegreen:stack"] == "shop" and tags["bluegreen:version"] == "A"
     volume = found["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
     assert stage.boto.client("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]["Encrypted"]
+
+
+def test_the_lineage_of_its_images_is_in_the_journal(stage: Stage) -> None:
+    link = Link("app", "a" * 64, f"127.0.0.1:5601/shop/app@sha256:{'b' * 64}", "os@sha256:1")
+    lineage = Lineage((link,), "c" * 40, dirty=True)
+    job = replace(stage.job("A", shop("A")), lineage=lineage)
+    assert commands.deploy(stage.world, job).result == "deployed"
+    assert past("shop-1", stage.records.events("shop-1")).lineage == lineage

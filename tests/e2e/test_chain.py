@@ -22,6 +22,7 @@ from tests.parts.registry import Registry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
+STACKS = Path(__file__).parents[2] / "stacks"
 STACK = """\
 stack: {name}
 region: eu-west-1
@@ -115,7 +116,7 @@ def chain(
         made.images.close()
         for image in docker_engine.images.list():
             for tag in image.tags:
-                if f"/{made.name}/" in tag:
+                if tag.startswith((f"{private_registry.host}/{made.name}/", f"{private_registry.host}/shop/")):
                     try:
                         docker_engine.images.remove(tag, force=True)
                     except ImageNotFound:
@@ -217,3 +218,62 @@ def test_a_wrong_password_is_told(chain: Chain) -> None:
     done = chain.run("build", str(chain.folder / "stack.yml"))
     assert done.returncode == 5 and "refuses the login of deploy" in done.stderr
     assert "wrong-password" not in done.stderr + done.stdout and packed not in done.stderr + done.stdout
+
+
+def test_a_deploy_takes_its_images_from_the_chain(chain: Chain) -> None:
+    """Up to the first call of AWS, where nobody answers here."""
+    nobody = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    stack = str(chain.folder / "stack.yml")
+    refused = chain.run("deploy", stack, **nobody)
+    assert refused.returncode == 5 and "the registry does not have the image app" in refused.stderr
+    assert "why: nothing was built before" in refused.stderr and "next: bluegreen build" in refused.stderr
+    built = chain.run("deploy", stack, "--build", **nobody)
+    assert "app: pushed" in built.stderr and "127.0.0.1:9" in built.stderr
+    assert actions(chain.build()) == dict.fromkeys(("base", "deps", "app"), "reused")
+    again = chain.run("deploy", stack, **nobody)
+    assert "127.0.0.1:9" in again.stderr and "does not have" not in again.stderr
+
+
+def test_the_django_chain_needs_no_network(chain: Chain, shop: object) -> None:
+    """`shop` has prepared what it is made of."""
+    words = [str(STACKS / "django.yml"), "--version", chain.name, "--set", f"REGISTRY={chain.registry.host}"]
+    done = chain.run("build", *words, "--report", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [image["name"] for image in found["images"]] == ["base", "deps", "app", "web"]
+    assert found["report"]["shared_bytes"] > 20e6 and found["report"]["twice"] == []
+    other = chain.run("build", *words[:1], "--version", "other", *words[3:], "--explain", "--output", "json")
+    reasons = {image["name"]: image["because"] for image in json.loads(other.stdout)["images"]}
+    assert reasons == {"base": [], "deps": [], "web": [], "app": ["argument VERSION changed"]}
+
+
+def test_the_publify_chain_follows_its_lock_file(
+    chain: Chain, small_images: Images, private_registry: Registry, tmp_path: Path
+) -> None:
+    small_images.busybox("bluegreen-tests/ruby", ["/bin/sh"])
+    small_images.push("bluegreen-tests/ruby", private_registry, "os/ruby", "3.3")
+    folders = (
+        "app/models/a.rb",
+        "bin/rails",
+        "config/app.rb",
+        "db/schema.rb",
+        "lib/a.rb",
+        "public/a",
+        "publify_core/a.rb",
+    )
+    for path in ("Gemfile", "Gemfile.lock", "Rakefile", "config.ru", *folders):
+        chain.write(f"source/{path}", path)
+    words = ["--set", f"REGISTRY={chain.registry.host}", "--set", f"SOURCE={tmp_path / 'source'}"]
+
+    def keys() -> dict[str, str]:
+        done = chain.run("build", str(STACKS / "publify.yml"), *words, "--explain", "--output", "json")
+        assert done.returncode == 0, done.stdout
+        return {image["name"]: image["key"] for image in json.loads(done.stdout)["images"]}
+
+    assert chain.run("check", str(STACKS / "publify.yml"), *words).returncode == 0
+    first = keys()
+    chain.write("source/app/models/a.rb", "changed")
+    second = keys()
+    assert {name for name in first if first[name] != second[name]} == {"app"}
+    chain.write("source/Gemfile.lock", "changed")
+    assert {name for name, key in keys().items() if key != second[name]} == {"deps", "app"}

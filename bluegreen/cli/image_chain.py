@@ -1,0 +1,86 @@
+"""What build and deploy do with the image chain of a stack file."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bluegreen.errors import Refused
+
+if TYPE_CHECKING:
+    from bluegreen.core.chain import Lineage
+    from bluegreen.core.stack import Stack
+    from bluegreen.images.chain import Planned
+    from bluegreen.images.registry import RegistryImages
+    from bluegreen.images.transport import Credentials
+
+
+def why(chain: tuple[Planned, ...], registry: RegistryImages) -> dict[str, tuple[str, ...]]:
+    """Image → why it has to be built; those that have not are left out."""
+    from bluegreen.images.chain import because
+
+    return {planned.name: because(planned, registry) for planned in chain if not planned.digest}
+
+
+def make(
+    stack: Stack,
+    chain: tuple[Planned, ...],
+    registry: RegistryImages,
+    known: Mapping[str, Credentials],
+    reasons: Mapping[str, tuple[str, ...]],
+    *,
+    version: str,
+    push: bool,
+) -> tuple[Planned, ...]:
+    """The chain with what was missing built, and pushed if that is wanted."""
+    if all(planned.digest for planned in chain):
+        return chain
+    from bluegreen.cli import wire_images
+    from bluegreen.cli.build_progress import watched
+    from bluegreen.images.build import check
+
+    check(chain)
+    with watched() as watcher, wire_images.builder(stack, known, version, watcher.told) as builder:
+        for name, words in reasons.items():
+            watcher.told(name, "building: " + _few(words))
+        built = builder.build(chain)
+        if not push:
+            return chain
+        pushed = {planned.name: planned for planned in builder.push(built, registry)}
+    return tuple(pushed.get(planned.name, planned) for planned in chain)
+
+
+def for_deploy(options: Namespace, stack: Stack) -> tuple[Stack, Lineage | None]:
+    """The stack with the images of its chain put in, and where they come from. With --build what is missing is built; without,
+    a missing image is a refusal. A stack whose services name none of its images is left as it is."""
+    named = {image.name for image in stack.images} & {service.image for service in stack.services}
+    if not named and not options.build:
+        return stack, None
+    from bluegreen.cli import wire_images
+    from bluegreen.images.chain import survey
+
+    wire_images.require_images(stack)
+    known = wire_images.logins(stack, wire_images.password(options, stack.region))
+    with wire_images.registry(known) as registry:
+        chain = survey(stack.images, wire_images.folder_of(stack), registry)
+        if options.build:
+            reasons = why(chain, registry)
+            chain = make(stack, chain, registry, known, reasons, version=options.version or "", push=True)
+        for planned in chain:
+            if planned.name in named and not planned.digest:
+                raise _missing(stack, planned, why((planned,), registry)[planned.name])
+    return stack.with_images({planned.name: planned.reference for planned in chain}), wire_images.lineage(stack, chain)
+
+
+def _missing(stack: Stack, planned: Planned, reasons: tuple[str, ...]) -> Refused:
+    return Refused(
+        f"the registry does not have the image {planned.name} as the files here are now",
+        where=planned.reference,
+        why=_few(reasons),
+        next=f"bluegreen build {stack.source}, or deploy with --build",
+    )
+
+
+def _few(words: tuple[str, ...]) -> str:
+    return ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
