@@ -31,12 +31,12 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from bluegreen.cli import wire, wire_images
+    from bluegreen.cli import wire_images
     from bluegreen.cli.image_chain import make, why
     from bluegreen.images.chain import survey
 
     since = time.monotonic()
-    stack = for_platform(wire.load_stack(options), options.platform)
+    stack = for_platform(shared.load_stack(options), options.platform)
     wire_images.require_images(stack)
     known = wire_images.logins(stack, wire_images.password(options, stack.region))
     with wire_images.registry(known) as registry:

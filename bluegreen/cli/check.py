@@ -15,10 +15,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from bluegreen.cli import wire
     from bluegreen.cli.text import as_json, say, say_json
 
-    stack = wire.load_stack(options, placeholders=True)
+    stack = shared.load_stack(options, placeholders=True)
     if as_json(options):
         say_json({"exit_code": 0, "stack": stack.name, "file": options.file})
     else:

@@ -174,7 +174,7 @@ def _deploy(demo: Demo, version: str) -> Outcome:
 
     with example("demo.yml") as path:
         options = _options(demo, file=str(path), version=version, set=[f"REGISTRY={demo.sandbox.registry}"])
-        stack = wire.load_stack(options)
+        stack = shared.load_stack(options)
     with _wired(options, stack.region) as wired:
         job = wire.deploy_job(wired, options, stack, lambda release, live: True)
         outcome = deploy(wired.world, job)

@@ -26,7 +26,7 @@ def run(options: Namespace) -> int:
     from bluegreen.cli.text import show_outcome
     from bluegreen.controller.commands import deploy
 
-    stack, lineage = for_deploy(options, wire.load_stack(options))
+    stack, lineage = for_deploy(options, shared.load_stack(options))
     watcher = progress.watcher(options)
     wired = wire.wire(options, watcher, stack.region)
     wired.clock.listen()

@@ -1,8 +1,12 @@
-"""Options that several commands share: one group of them is one function here."""
+"""Options that several commands share: one group of them is one function here. And the stack file they name."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bluegreen.core.stack import Stack
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -37,3 +41,27 @@ def seconds(text: str) -> float:
     if not number.isdigit() or unit not in UNITS:
         raise ArgumentTypeError(f"{text}: expected a duration such as 30s, 10m or 2h")
     return float(int(number) * UNITS[unit])
+
+
+def load_stack(options: Namespace, *, placeholders: bool = False) -> Stack:
+    """The stack of FILE, with --version and --set put in."""
+    from pathlib import Path
+
+    from bluegreen.stackfile.load import load
+
+    return load(Path(options.file), variables(options), placeholders=placeholders)
+
+
+def variables(options: Namespace) -> dict[str, str]:
+    """Those of --set and --version. Raises UsageError."""
+    found: dict[str, str] = {}
+    for pair in options.set or []:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            from bluegreen.errors import UsageError
+
+            raise UsageError(f"--set {pair}: expected KEY=VALUE", next="for example --set VERSION=1.4.2")
+        found[key] = value
+    if options.version:
+        found["VERSION"] = options.version
+    return found

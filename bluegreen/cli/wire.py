@@ -10,13 +10,13 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bluegreen.aws.client import Aws, endpoint_from_environment
 from bluegreen.aws.instances import Ec2Fleets
 from bluegreen.aws.record import TABLE, DynamoRecords
 from bluegreen.aws.weighted import WeightedTraffic
+from bluegreen.cli.options import variables
 from bluegreen.controller.world import World
 from bluegreen.core.record import Owner
 from bluegreen.errors import CloudError, Refused, UsageError
@@ -111,25 +111,6 @@ def reconcile(wired: Wired, stack: str) -> None:
         degraded.reconcile(wired.world, stack, local_owner(), wired.book)
 
 
-def load_stack(options: Namespace, *, placeholders: bool = False) -> Stack:
-    """The stack of FILE, with --version and --set put in."""
-    from bluegreen.stackfile.load import load
-
-    return load(Path(options.file), _variables(options), placeholders=placeholders)
-
-
-def _variables(options: Namespace) -> dict[str, str]:
-    variables: dict[str, str] = {}
-    for pair in options.set or []:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise UsageError(f"--set {pair}: expected KEY=VALUE", next="for example --set VERSION=1.4.2")
-        variables[key] = value
-    if options.version:
-        variables["VERSION"] = options.version
-    return variables
-
-
 def deploy_job(
     wired: Wired,
     options: Namespace,
@@ -156,7 +137,7 @@ def deploy_job(
 
     return Deploy(
         stack=stack,
-        version=_variables(options).get("VERSION", ""),
+        version=variables(options).get("VERSION", ""),
         owner=local_owner(arn),
         facts=facts,
         images=_images(wired, stack),
