@@ -149,8 +149,18 @@ def shrunk(plan: Plan, promise: str) -> Plan:
 
 
 def drawn(seed: int) -> Plan:
-    """The plan of a seed."""
+    """The plan of a seed: one of three is widened."""
     dice = random.Random(seed)
+    plan = _plain(dice, seed)
+    return _widened(plan, dice) if plan.history and dice.random() < 1 / 3 else plan
+
+
+def plain(seed: int) -> Plan:
+    """The plan of a seed, never widened."""
+    return _plain(random.Random(seed), seed)
+
+
+def _plain(dice: random.Random, seed: int) -> Plan:
     shape = Shape(
         count=dice.choice((1, 2, 4, 4)),
         bindings=dice.choice((1, 1, 1, 2)),
@@ -170,6 +180,25 @@ def drawn(seed: int) -> Plan:
         others = tuple((dice.uniform(0, 25), each) for each in also)
     after = dice.choice(("", "resume", "rollback", "abort", "deploy D"))
     return Plan(history, command, troubles, after, shape, others, seed)
+
+
+def _widened(plan: Plan, dice: random.Random) -> Plan:
+    """With a fleet that is not whole, upkeep beside the other commands, a machine that stands still for longer than its lease,
+    and an outside writer."""
+    upkeep = ("gc", "heal", "heal unhealthy")
+    harm = ["lose live", "sicken live", *(("lose standby", "sicken standby") if len(plan.history) > 1 else ())]
+    history = (*plan.history, dice.choice(harm)) if dice.random() < 0.4 else plan.history
+    others, troubles, after = plan.others, plan.troubles, plan.after
+    if dice.random() < 0.6:
+        others = (*others, (dice.uniform(0, 40), dice.choice(upkeep)))
+    if dice.random() < 0.4:
+        pause = dice.uniform(LEASE_S, 120.0)
+        troubles = (*troubles, Trouble(dice.randrange(1, 121), "pause", "", pause))
+    if dice.random() < 0.3:
+        troubles = (*troubles, draw(dice, 120, ("outside",)))
+    if dice.random() < 0.3:
+        after = dice.choice(upkeep)
+    return replace(plan, history=history, others=others, troubles=troubles, after=after)
 
 
 def drawn_heal(seed: int) -> Plan:
