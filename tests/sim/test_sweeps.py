@@ -13,10 +13,14 @@ from tests.sim.sweeps import AFTER, CASES, OPERATOR, Tally, crashes, singles, wh
 SEEDS = int(os.environ.get("BLUEGREEN_SIM_SEEDS", "1000"))
 PARTS = 10
 # Schedules that broke a promise once: a late group or launch, a clock that jumped, a rollback that could not be finished or
-# that had moved one of two bindings, a fleet that died while the other was being stopped.
+# that had moved one of two bindings, a fleet that died while the other was being stopped, another's weights before the switch.
 ONCE_BROKEN = (
     103605,
     114985,
+    115614,
+    129042,
+    132028,
+    135095,
     11893,
     13792,
     14290,
