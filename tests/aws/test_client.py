@@ -54,3 +54,18 @@ def test_a_refused_call_is_named_as_iam_names_it() -> None:
     assert "sts:GetCallerIdentity" in error.what and isinstance(error, CloudError) and error.code == "AccessDenied"
     assert iam_action("elbv2", "modify_rule") == "elasticloadbalancing:ModifyRule"
     assert iam_action("ec2", "run_instances") == "ec2:RunInstances"
+
+
+@pytest.mark.parametrize(
+    ("date", "told"), [(email.utils.formatdate(NOW, usegmt=True), [NOW]), ("yesterday", []), ("", [])]
+)
+def test_each_answer_tells_what_time_it_is_at_aws(date: str, told: list[float]) -> None:
+    class Answers:
+        def get_caller_identity(self) -> Any:
+            return {"ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+
+    heard: list[float] = []
+    aws = Aws("eu-west-1", told=heard.append)
+    aws._clients["sts"] = Answers()
+    aws.read("sts", "get_caller_identity")
+    assert heard == told

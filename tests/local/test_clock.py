@@ -1,0 +1,28 @@
+"""The clock that every age and deadline is counted on."""
+
+from __future__ import annotations
+
+from bluegreen.local.clock import AGREE_S, SystemClock
+
+HOUR_S = 3600.0
+
+
+def offset(clock: SystemClock) -> float:
+    return round(clock.now() - clock.ticks(), 1)
+
+
+def test_a_clock_that_is_wrong_follows_the_first_answer_of_aws_and_no_later_one() -> None:
+    clock = SystemClock()
+    theirs = clock.now() - HOUR_S
+    clock.follow(theirs)
+    assert theirs <= clock.now() < theirs + HOUR_S / 2
+    followed = offset(clock)
+    clock.follow(clock.now() + HOUR_S)
+    assert offset(clock) == followed, "a run has one clock"
+
+
+def test_a_clock_that_is_right_is_left_alone() -> None:
+    clock = SystemClock()
+    before = offset(clock)
+    clock.follow(clock.now() - AGREE_S / 2)
+    assert offset(clock) == before
