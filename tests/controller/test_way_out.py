@@ -94,3 +94,24 @@ def test_a_half_moved_rollback_gives_back_what_it_moved(stage: Stage) -> None:
     stage.eyes.on_step = lambda step: None
     assert stage.weights() == {"A": 100, "B": 0}  # moved, and not written down yet
     assert stage.resume().result == "rolled-back"
+
+
+def test_a_fleet_that_was_to_be_ended_and_serves_again_is_not_ended_any_more(stage: Stage) -> None:
+    interrupted_after(stage, Mark)
+
+    def on_step(step: Step) -> None:
+        if isinstance(step, Write):
+            stage.clock.interrupt = True
+
+    stage.eyes.on_step = on_step
+    with pytest.raises(Interrupted):
+        stage.rollback()
+    stage.eyes.on_step = lambda step: None
+    assert [fleet.version for fleet in stage.record().doomed] == ["B"]
+    (binding,) = stage.world.traffic.bindings(stage.record().bindings)
+    swapped = tuple((arn, 100 - weight) for arn, weight in binding.weights or ())
+    stage.world.traffic.perform(SetWeights(binding.ref, swapped, "somebody else does"))
+    ill(stage, "A")
+    assert stage.resume().exit_code == 5 and stage.weights() == {"A": 0, "B": 100}
+    assert stage.record().doomed == ()
+    assert stage.resume().result == "deployed" and stage.weights() == {"A": 0, "B": 100}

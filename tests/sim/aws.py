@@ -62,7 +62,7 @@ class Sim:
         self.full_zones: set[str] = set()
         self.hide_s = 0.0
         self.no_room = False
-        self.past: dict[tuple[str, object], list[Any]] | None = None  # answers given, for stale looks
+        self.past: dict[tuple[str, object], list[tuple[float, Any]]] | None = None  # answers given, for stale looks
         self.rules: dict[Traffic, Rule] = {spec: self._rule(spec, n) for n, spec in enumerate(bindings)}
         self.touched = False  # somebody else wrote weights
         self.skew = 0.0  # how far the clock of a process that begins now is from AWS's
@@ -135,6 +135,7 @@ class Hand:
         self.interrupted = False
         self.paused_at = 0.0  # when it last came back from standing still
         self.looked_at = 0.0  # when the last whole look at health or traffic began
+        self.weights_at = 0.0  # the moment that its last look at weights showed
         self.epoch = 0  # of the last record that it wrote
         self.goal: Goal | None = None
 
@@ -177,7 +178,7 @@ class Hand:
         if writes:
             sim.judge.after(self, operation, about)
         elif sim.past is not None:
-            sim.past.setdefault((operation, about), []).append(answer)
+            sim.past.setdefault((operation, about), []).append((sim.account.time, answer))
         return answer
 
     def _troubled(self, operation: str, about: object, effect: Callable[..., Answer], args: tuple[Any, ...]) -> Answer:
@@ -197,7 +198,9 @@ class Hand:
             sim.full_zones.add(str(about).split()[0])
         if "stale" in found and sim.past and (past := sim.past.get((operation, about))):
             self.note(operation, about, "stale")
-            return past[-1]
+            at, old = past[-1]
+            self.weights_at = min(self.weights_at, at) if operation == "DescribeRules" else self.weights_at
+            return old
         if "later" in found:
             sim.account.later(found["later"].amount, lambda: self._late(operation, about, effect, args))
             raise _no_answer(operation)

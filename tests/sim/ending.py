@@ -45,8 +45,8 @@ def _changed_nothing(stage: Stage, result: Result) -> None:
 
 
 def _blind(stage: Stage, result: Result) -> bool:
-    """Something got worse after the last look, which nobody could have seen."""
-    return stage.sim.account.misfortune_at > result.hand.looked_at - LOOKING_S
+    """Something got worse after the last look, or after what a stale one showed: nobody could have seen it."""
+    return stage.sim.account.misfortune_at > min(result.hand.looked_at, result.hand.weights_at) - LOOKING_S
 
 
 def _shows_goal(stage: Stage, result: Result) -> None:

@@ -77,7 +77,8 @@ class Promises:
             return
         zombie = self._zombie(hand, operation)
         if isinstance(about, SetWeights | PutBack) and (rule := self.sim.account.rules.get(about.binding.arn)):
-            rule.hand = "zombie" if zombie else ""
+            moved = isinstance(about, PutBack) or about.shift
+            rule.hand = "zombie" if zombie else "" if moved else rule.hand
             self.sim.account.misfortune_at = self.sim.account.time if zombie else self.sim.account.misfortune_at
         if operation in JUDGED and not zombie:
             self._judge(hand, operation, about)

@@ -135,7 +135,7 @@ class SimTraffic:
         return frozenset(pool.tags[STACK] for pool in pools if pool is not None and STACK in pool.tags)
 
     def bindings(self, refs: Sequence[BindingRef]) -> tuple[Binding, ...]:
-        self.hand.looked_at = self.account.time
+        self.hand.looked_at = self.hand.weights_at = self.account.time
         return tuple(self.hand.call("DescribeRules", ref.arn, self._binding, ref) for ref in refs)
 
     def _binding(self, ref: BindingRef) -> Binding:

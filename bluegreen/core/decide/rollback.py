@@ -197,9 +197,12 @@ def _name(fleet: Fleet | None) -> str:
     return fleet.deployment if fleet else ""
 
 
-def _not_back(case: Case, serving: Fleet, result: Result, what: str) -> Finish:
+def _not_back(case: Case, serving: Fleet, result: Result, what: str) -> Decision:
     """The traffic stays where it is. A deployment that was to be stopped is in force again: it can be finished."""
-    stack = case.goal.stack
+    stack, record = case.goal.stack, case.seen.record
+    rest = tuple(fleet for fleet in record.doomed if fleet != case.goal.undo)
+    if rest != record.doomed:
+        return Act((Write(replace(record, doomed=rest), f"{serving.label} is not to be ended any more"),))
     if case.goal.undo is None:
         again = f"bluegreen heal {stack} replaces what is dead; or deploy the older version again"
         return Finish(Outcome(result, what, why="Going back would leave less capacity than there is.", next=again))
