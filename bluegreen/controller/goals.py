@@ -7,7 +7,7 @@ from dataclasses import replace
 from bluegreen.controller.resolve import before_now
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
-from bluegreen.core.decide.case import VISIBILITY_S
+from bluegreen.core.decide.case import APPEAR_S
 from bluegreen.core.fleet import Fleet, deployment_id
 from bluegreen.core.goal import Goal, RolledBack
 from bluegreen.core.outcome import Outcome
@@ -129,7 +129,7 @@ def stop_goal(world: World, record: Record, kind: str) -> Goal:
     assert goal.fleet is not None
     done = fold(world.records.events(goal.deployment))
     moved = any(done.gave_weight(arn) for arn in done.groups.values())
-    unseen = [world.clock.now() + VISIBILITY_S] if record.owner and not done.attempts else []
+    unseen = [world.clock.now() + APPEAR_S] if record.owner and not done.attempts else []
     return Goal(
         kind="abort" if kind == "abort" else "rollback",
         stack=record.stack,
@@ -142,7 +142,7 @@ def stop_goal(world: World, record: Record, kind: str) -> Goal:
         groups=goal.groups,
         undo=done.named(goal.fleet),
         undo_launched=() if done.unresolved else done.launched,
-        undo_until=max([a.at + VISIBILITY_S for a in done.attempts.values() if a.may_have_run] + unseen, default=0.0),
+        undo_until=max([a.at + APPEAR_S for a in done.attempts.values() if a.may_have_run] + unseen, default=0.0),
         watch_s=WATCH_S if record.owner or done.late_until(WATCH_S) > world.clock.now() else 0,
         rolled_back=_mark(record, goal.fleet, goal.live, world.clock.now()) if moved else record.rolled_back,
         stopped=goal,

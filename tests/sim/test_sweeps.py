@@ -68,7 +68,7 @@ ONCE_BROKEN = (
 )
 STRIDE = 11  # no factor of the troubles at one call
 
-WIDENED_ONCE_BROKEN = (8737, 15242, 20074)  # a fleet that was to be ended and served again; another's weights, unseen
+WIDENED_ONCE_BROKEN = (8737, 15242, 20074, 23921)  # a fleet to be ended that served again; another's weights, unseen; a late launch
 
 
 def held(tally: Tally) -> None:

@@ -5,7 +5,7 @@ Asked again after each act, it answers what is still to do, and None when nothin
 
 from __future__ import annotations
 
-from bluegreen.core.decide.case import VISIBILITY_S, Case
+from bluegreen.core.decide.case import APPEAR_S, Case
 from bluegreen.core.decision import Act, Decision, Note, Wait
 from bluegreen.core.event import Draining
 from bluegreen.core.fleet import Fleet
@@ -71,7 +71,7 @@ def launches_may_appear(case: Case) -> float | None:
     """Until when a launch of this run whose answer was lost, or whose instances are not visible yet, may still bring some."""
     seen = {instance.id for instance in case.seen.instances}
     tries = [a for a in case.done.attempts.values() if a.may_have_run and not seen.intersection(a.instances or ())]
-    until = max((a.at + VISIBILITY_S for a in tries), default=0.0)
+    until = max((a.at + APPEAR_S for a in tries), default=0.0)
     return until if until > case.seen.at else None
 
 
