@@ -68,7 +68,8 @@ ONCE_BROKEN = (
 )
 STRIDE = 11  # no factor of the troubles at one call
 
-WIDENED_ONCE_BROKEN = (8737, 15242, 20074, 23921)  # a fleet to be ended that served again; another's weights, unseen; a late launch
+# A fleet to be ended that served again; another's weights, unseen; a launch that landed late.
+WIDENED_ONCE_BROKEN = (8737, 15242, 20074, 23921)
 
 
 def held(tally: Tally) -> None:
