@@ -38,6 +38,7 @@ class Login(TypedDict):
 class Registry(TypedDict):
     host: str
     login: Login | None
+    ca: str
 
 
 class Document(TypedDict):
@@ -98,6 +99,7 @@ class Boot:
         self._folder = folder
         self._pause_s = pause_s
         self._secrets = Secrets(document["region"], pause_s)
+        self._authorities = Path(os.environ.get("BLUEGREEN_AUTHORITIES", "/etc/docker/certs.d"))
         self._started: list[str] = []
 
     def run(self) -> None:
@@ -120,10 +122,24 @@ class Boot:
         missing = [image for image in images if not self._engine.knows("image", image)]
         if not missing:
             return
+        self._trust()
         self._login()
         with ThreadPoolExecutor(PULLS_AT_ONCE) as pool:
             for _ in pool.map(self._pull_one, missing):
                 pass
+
+    def _trust(self) -> None:
+        """Docker's own place for the authority of one registry; the engine reads it at each call."""
+        registry = self._document["registry"]
+        if not registry["ca"]:
+            return
+        self._console.say("trust", registry["host"])
+        folder = self._authorities / registry["host"]
+        try:
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            (folder / "ca.crt").write_text(registry["ca"], "ascii")
+        except OSError as error:
+            raise BootError(f"the authority of {registry['host']} cannot be written: {error}") from None
 
     def _login(self) -> None:
         registry = self._document["registry"]

@@ -32,7 +32,7 @@ def boot_document(stack: Stack, images: Mapping[str, str]) -> dict[str, Any]:
         "schema": SCHEMA,
         "stack": stack.name,
         "region": stack.region,
-        "registry": {"host": stack.registry.host, "login": to_plain(login)},
+        "registry": {"host": stack.registry.host, "login": to_plain(login), "ca": stack.registry.ca},
         "services": [_service(stack, service, images) for service in stack.services],
     }
     for place, text in strings(document):

@@ -157,7 +157,7 @@ def _images(wired: Wired, stack: Stack) -> RegistryImages:
     known = {}
     if login is not None:
         known[stack.registry.host] = Credentials(login.username, functools.partial(secret, wired.aws, login.password))
-    return RegistryImages(known, sleep=wired.clock.sleep)
+    return RegistryImages(known, authorities=stack.registry.ca, sleep=wired.clock.sleep)
 
 
 def _render(stack: Stack, images: Mapping[str, str]) -> Rendered:

@@ -50,8 +50,8 @@ def logins(stack: Stack, password: Password) -> dict[str, Credentials]:
 
 
 @contextlib.contextmanager
-def registry(known: dict[str, Credentials]) -> Iterator[RegistryImages]:
-    made = RegistryImages(known)
+def registry(known: dict[str, Credentials], authorities: str = "") -> Iterator[RegistryImages]:
+    made = RegistryImages(known, authorities=authorities)
     try:
         yield made
     finally:

@@ -75,10 +75,11 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """`host` as it stands in image names, with port if there is one."""
+    """`host` as it stands in image names, with port if there is one; `ca` is the PEM text of who signed its certificate."""
 
     host: str
     login: Login | None = None
+    ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,10 @@ class RegistryImages:
         credentials: Mapping[str, Credentials] | None = None,
         *,
         ca_file: str | None = None,
+        authorities: str = "",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._transport = Transport(credentials or {}, ca_file=ca_file, sleep=sleep)
+        self._transport = Transport(credentials or {}, ca_file=ca_file, authorities=authorities, sleep=sleep)
 
     def digest(self, reference: str, architecture: str) -> PinnedImage:
         """`reference` pinned for linux/`architecture` (amd64, arm64). Refused when the image is not made for it."""

@@ -63,18 +63,21 @@ class _AgainError(Exception):
 
 
 class Transport:
-    """Safe for several threads. `credentials` goes by registry host as it stands in image names."""
+    """Safe for several threads. `credentials` goes by registry host as it stands in image names; `authorities` are PEM
+    certificates that are trusted beside the system's and those in `ca_file`."""
 
     def __init__(
         self,
         credentials: Mapping[str, Credentials],
         *,
         ca_file: str | None = None,
+        authorities: str = "",
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._credentials = dict(credentials)
         self._ca_file = ca_file or next((os.environ[name] for name in CA_VARIABLES if os.environ.get(name)), None)
+        self._authorities = authorities
         self._sleep = sleep
         self._clock = clock
         self._lock = threading.Lock()
@@ -242,6 +245,8 @@ class Transport:
                 context.load_verify_locations(cafile=self._ca_file)
             except OSError as error:
                 raise UsageError(f"no certificates can be read from {self._ca_file}", why=str(error)) from None
+        if self._authorities:
+            context.load_verify_locations(cadata=self._authorities)
         timeout = urllib3.Timeout(connect=CONNECT_S, read=READ_S)
         return urllib3.PoolManager(ssl_context=context, timeout=timeout, retries=False, maxsize=16)
 

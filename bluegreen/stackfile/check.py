@@ -118,11 +118,16 @@ class Checker:
         for number, (variable, value) in enumerate(pairs):
             where = variable if isinstance(found, Mapping) else number
             if REFERENCE.match(value):
-                message = "not supported yet: references in the environment; the registry's password may be one"
-                self.wrong(message, "services", name, "environment", where)
+                self._reference(value, "services", name, "environment", where)
             elif SECRET_NAME.search(variable) and value:
                 message = f"{variable} looks like a secret, and a secret never stands in the stack file"
                 self.wrong(message, "services", name, "environment", where)
+
+    def _reference(self, value: str, *path: str | int) -> None:
+        if not SSM.fullmatch(value):
+            self.wrong("not supported yet: secretsmanager; ssm:/path (letters, digits, _ . - /) works", *path)
+        elif "instance_profile" not in self.found["fleet"]:
+            self.wrong(f"missing: the instances need a role that may read {value}", "fleet", "instance_profile")
 
     def _words(self, name: str, service: Found) -> None:
         for key in ("command", "entrypoint"):

@@ -1,4 +1,5 @@
-"""A stack file to a Stack, or to all of its mistakes at once. Reads the file and nothing else: no AWS, no environment."""
+"""A stack file to a Stack, or to all of its mistakes at once. Reads the file and the one that registry.ca names: no AWS, no
+environment."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bluegreen.core import stack as core
+from bluegreen.stackfile.authority import read_ca
 from bluegreen.stackfile.check import check
 from bluegreen.stackfile.image_check import image_specs
 from bluegreen.stackfile.kinds import BAD, Reading
@@ -27,11 +29,12 @@ def load(path: Path, variables: Mapping[str, str], *, placeholders: bool = False
     mistakes.raise_any()
     assert found is not BAD
     check(found, root, mistakes)
+    ca = read_ca(found, root, mistakes, path.parent)
     mistakes.raise_any()
-    return _stack(found, str(path))
+    return _stack(found, str(path), ca)
 
 
-def _stack(found: Found, source: str) -> core.Stack:
+def _stack(found: Found, source: str, ca: str) -> core.Stack:
     rollout = found.get("rollout", {})
     return core.Stack(
         name=found["stack"],
@@ -39,7 +42,7 @@ def _stack(found: Found, source: str) -> core.Stack:
         account=found["account"],
         fleet=_fleet(found["fleet"]),
         traffic=tuple(_traffic(item) for item in found["traffic"]),
-        registry=_registry(found["registry"]),
+        registry=_registry(found["registry"], ca),
         services=tuple(_service(name, item) for name, item in found["services"].items()),
         rollout=core.Rollout(int(rollout.get("boot_timeout", 300)), int(rollout.get("bake", 0))),
         images=image_specs(found),
@@ -80,10 +83,10 @@ def _traffic(found: Found) -> core.Traffic:
     )
 
 
-def _registry(found: Found) -> core.Registry:
+def _registry(found: Found, ca: str) -> core.Registry:
     auth = found.get("auth")
     login = core.Login(auth["username"], auth["password"]) if auth else None
-    return core.Registry(found["host"], login)
+    return core.Registry(found["host"], login, ca)
 
 
 def _service(name: str, found: Found) -> core.Service:

@@ -116,6 +116,11 @@ REGISTRY = Keys(
             ),
             "how instances log in; left out: without a login",
         ),
+        "ca": Key(
+            Text("a file beside the stack file", r"[\x20-\x7e]{1,255}"),
+            "the certificate authority of a private registry, PEM: instances trust it for this host, and so does this machine",
+            example="registry-ca.pem",
+        ),
     }
 )
 

@@ -91,6 +91,7 @@ class Machine:
             "BLUEGREEN_CONSOLE": str(self.folder / "console"),
             "BLUEGREEN_RUN_DIR": str(self.folder / "run"),
             "BLUEGREEN_PAUSE_S": "0.01",
+            "BLUEGREEN_AUTHORITIES": str(self.folder / "certs.d"),
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.aws.endpoint,
             "AWS_ENDPOINT_URL_SSM": self.aws.endpoint,
             **self.extra,

@@ -141,6 +141,19 @@ def test_the_password_goes_in_on_stdin_and_lives_in_a_private_folder_that_goes(m
     assert (machine.folder / "run").stat().st_mode & 0o777 == 0o700
 
 
+def test_the_authority_of_a_private_registry_is_where_docker_looks_before_the_login(machine: Machine) -> None:
+    stack = a_stack()
+    pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    done = machine.boot(replace(stack, registry=replace(stack.registry, ca=pem)))
+    assert (machine.folder / "certs.d" / "registry.example.com" / "ca.crt").read_text() == pem
+    assert done.stdout.index(" trust registry.example.com") < done.stdout.index(" login registry.example.com")
+
+
+def test_without_an_authority_none_is_written(machine: Machine) -> None:
+    machine.boot(a_stack())
+    assert not (machine.folder / "certs.d").exists()
+
+
 def test_an_open_registry_needs_no_login_and_no_aws(machine: Machine) -> None:
     assert machine.boot(a_stack(WEB, replace(APP, environment=()), login=None)).returncode == 0
     assert machine.calls("login") == []

@@ -14,7 +14,7 @@ from bluegreen.errors import BluegreenError, UsageError
 
 SHAPE = """
 {"schema": 1, "stack": "shop", "region": "eu-west-1",
- "registry": {"host": "registry.example.com", "login": {"username": "deploy", "password": "ssm:/shop/registry"}},
+ "registry": {"host": "registry.example.com", "login": {"username": "deploy", "password": "ssm:/shop/registry"}, "ca": ""},
  "services": [{"name": "app", "image": "registry.example.com/shop/app@sha256:…", "command": null, "entrypoint": null,
    "environment": {"WORKERS": "8", "SECRET_KEY": "ssm:/shop/secret-key"}, "ports": [], "depends_on": [],
    "healthcheck": {"test": ["CMD", "curl", "-f", "http://localhost:8000/health"],
@@ -39,7 +39,7 @@ def test_the_shape_is_the_one_agreed_upon() -> None:
 
 def test_without_a_login_there_is_null() -> None:
     stack = a_stack(login=None)
-    assert boot_document(stack, pins(stack))["registry"] == {"host": "registry.example.com", "login": None}
+    assert boot_document(stack, pins(stack))["registry"] == {"host": "registry.example.com", "login": None, "ca": ""}
 
 
 @pytest.mark.parametrize("password", ["hunter2", "", "ssm:", "ssm:/", "ssm:relative", "ssm:/a b", "arn:aws:x"])

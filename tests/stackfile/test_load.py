@@ -133,3 +133,26 @@ def test_every_key_is_described() -> None:
                 walk(value)
 
     walk(FILE.schema())
+
+
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+def with_ca(tmp_path: Path, text: str) -> Stack:
+    (tmp_path / "ca.pem").write_text(text)
+    return read(tmp_path, GOOD.replace("  host: registry", "  ca: ca.pem\n  host: registry"))
+
+
+def test_of_the_authority_only_the_certificates_are_taken(tmp_path: Path) -> None:
+    assert with_ca(tmp_path, f"Acme root\n{PEM}{PEM}").registry.ca == PEM + PEM
+
+
+@pytest.mark.parametrize(("text", "message"), [("nothing", "PEM certificates"), (f"PRIVATE KEY {PEM}", "private key")])
+def test_an_authority_that_is_none_is_told(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(StackFileMistakes, match=message):
+        with_ca(tmp_path, text)
+
+
+def test_a_secret_of_the_environment_is_a_reference(tmp_path: Path) -> None:
+    stack = read(tmp_path, GOOD.replace('MODE: "on"', "SECRET_KEY: ssm:/shop/key"))
+    assert stack.services[0].environment[1] == ("SECRET_KEY", "ssm:/shop/key")
