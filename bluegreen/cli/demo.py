@@ -31,6 +31,7 @@ LISTENER = "demo-alb:80"
 MIN_REQUESTS = 5000
 QUIET_S = 4.0  # steady traffic before and after each act, so that the chart has something to show
 MOST_RATE = 2000.0
+BOOT_TIMEOUT = "20s"  # instances are processes here: a good one is healthy after two
 MOST_S = 110.0  # the load never goes on for longer than this
 
 
@@ -173,7 +174,8 @@ def _deploy(demo: Demo, version: str) -> Outcome:
     from bluegreen.stackfile.examples import example
 
     with example("demo.yml") as path:
-        options = _options(demo, file=str(path), version=version, set=[f"REGISTRY={demo.sandbox.registry}"])
+        given = [f"REGISTRY={demo.sandbox.registry}", f"BOOT_TIMEOUT={BOOT_TIMEOUT}"]
+        options = _options(demo, file=str(path), version=version, set=given)
         stack = shared.load_stack(options)
     with _wired(options, stack.region) as wired:
         job = wire.deploy_job(wired, options, stack, lambda release, live: True)

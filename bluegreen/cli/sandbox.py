@@ -1,7 +1,8 @@
-"""bluegreen sandbox: an AWS on this machine, with instances as processes, a registry and a load balancer."""
+"""bluegreen sandbox: an AWS on this machine, with instances as containers or processes, a registry and a load balancer."""
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
@@ -17,19 +18,44 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("action", choices=("up", "down", "status"))
     parser.add_argument("--port", type=int, default=None, help="port of the AWS endpoint (default 5600; 0: any)")
     parser.add_argument("--registry-port", type=int, default=None, help="port of the registry (default 5601; 0: any)")
+    parser.add_argument(
+        "--mode",
+        choices=("docker", "process"),
+        default=None,
+        help="up: instances as containers of their own or as processes (default: docker where an engine answers)",
+    )
+    parser.add_argument("--bare", action="store_true", help="up, docker mode: hosts that have no Docker yet")
     parser.add_argument("--all", action="store_true", help="down: every sandbox of this user")
     shared.output(parser)
 
 
 def run(options: Namespace) -> int:
     from bluegreen.sandbox import control
+    from bluegreen.sandbox.state import SandboxState
 
     if options.action == "down":
         return _down(options)
     if options.action == "status":
         return _status(options)
+    if isinstance(running := control.status(), SandboxState):
+        return _show(options, running)
     ports = {"port": options.port, "registry_port": options.registry_port}
-    return _show(options, control.up(**{key: value for key, value in ports.items() if value is not None}))
+    given = {key: value for key, value in ports.items() if value is not None}
+    return _show(options, control.up(**given, images=_images(options)))
+
+
+def _images(options: Namespace) -> dict[str, str] | None:
+    """Of docker mode; None for process mode."""
+    from bluegreen.sandbox import control
+
+    control.require_extra()
+    if options.mode == "process":
+        return None
+    from bluegreen.sandbox import docker_mode
+
+    if options.mode is None and docker_mode.trouble():
+        return None
+    return docker_mode.images(lambda text: print(text, file=sys.stderr, flush=True), bare=options.bare)  # noqa: T201
 
 
 def _down(options: Namespace) -> int:

@@ -45,6 +45,10 @@ class Console:
     def line(self, service: str, text: str) -> None:
         self._write(f"{service}: {text}")
 
+    def add(self, line: str) -> None:
+        """A line as a machine wrote it."""
+        self._write(line)
+
     def text(self) -> str:
         """The newest lines, as many as fit the limit."""
         with self._lock:

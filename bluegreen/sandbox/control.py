@@ -25,9 +25,10 @@ ENDPOINT_PORT = 5600
 REGISTRY_PORT = 5601
 READY_LIMIT_S = 30.0
 END_LIMIT_S = 4.0  # the server gives itself 3
+CONTAINERS_END_LIMIT_S = 45.0  # and 40 in docker mode
 LOCK_LIMIT_S = 45.0
 LAST_LINES = 12
-NEEDED = ("moto", "aiohttp", "werkzeug", "yaml")
+NEEDED = ("moto", "aiohttp", "werkzeug", "yaml", "docker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,10 @@ def up(
     registry_port: int = REGISTRY_PORT,
     deadline_s: float = READY_LIMIT_S,
     folder: Path | None = None,
+    images: dict[str, str] | None = None,
 ) -> SandboxState:
-    """The running sandbox: the one that runs already, whatever its ports, or a new one once it is ready."""
+    """The running sandbox: the one that runs already, whatever its ports, or a new one once it is ready. In docker mode
+    with `images` (docker_mode.images), else in process mode."""
     home = state.runtime_folder(folder)
     require_extra()
     made = not home.exists()
@@ -73,8 +76,12 @@ def up(
             return before
         made = made or _was_made(home)
         _clean(home)
+        if images:
+            _mark(home)
         try:
-            return launch.launch(home, port=port, registry_port=registry_port, made=made, deadline_s=deadline_s)
+            return launch.launch(
+                home, port=port, registry_port=registry_port, made=made, deadline_s=deadline_s, images=images
+            )
         except Refused:  # the message says it all
             _remove(home, made)
             raise
@@ -104,7 +111,12 @@ def down(*, all: bool = False, folder: Path | None = None) -> tuple[Ended, ...]:
     homes = {state.runtime_folder(folder)}
     if all:
         homes |= {Path(home) for home in running_folders()}
-    return tuple(_down(home) for home in sorted(homes))
+    ended = tuple(_down(home) for home in sorted(homes))
+    if all and _sdk():
+        from bluegreen.sandbox import docker_mode
+
+        docker_mode.clean_up_all({state.token_of(Path(home)) for home in running_folders()})
+    return ended
 
 
 def running_folders() -> set[str]:
@@ -131,7 +143,7 @@ def _down(home: Path) -> Ended:
         made = _was_made(home)
         killed: list[pids.Identity] = []
         if isinstance(before, SandboxState):
-            killed = pids.end([before.process], END_LIMIT_S)
+            killed = pids.end([before.process], CONTAINERS_END_LIMIT_S if before.mode == "docker" else END_LIMIT_S)
         leftovers = _remove(home, made)
     was: Literal["running", "crashed", "absent"] = (
         "running" if isinstance(before, SandboxState) else "absent" if before is None else "crashed"
@@ -149,12 +161,27 @@ def _remove(home: Path, made: bool) -> int:
 
 def _clean(home: Path, *, keep_log: bool = False) -> int:
     """Everything of ours but the folder. How many processes had been left behind."""
+    marked = (home / state.CONTAINERS).exists()
     met = _end_strays(home) + clean_up(home / state.HOSTS, state.token_of(home))
+    if marked and _sdk():
+        from bluegreen.sandbox import docker_mode
+
+        met += docker_mode.clean_up(state.token_of(home))
+    (home / state.CONTAINERS).unlink(missing_ok=True)
     state.remove(home)
     if not keep_log:
         with contextlib.suppress(OSError):
             (home / state.LOG).unlink()
     return met
+
+
+def _mark(home: Path) -> None:
+    """Whoever cleans up is to look into the Docker engine too, even if all else in this folder is lost."""
+    (home / state.CONTAINERS).touch(mode=0o600)
+
+
+def _sdk() -> bool:
+    return importlib.util.find_spec("docker") is not None
 
 
 def _end_strays(home: Path) -> int:

@@ -34,7 +34,7 @@ from bluegreen.sandbox.calls import (
 )
 from bluegreen.sandbox.faults import FaultTable
 from bluegreen.sandbox.instances import Instances
-from bluegreen.sandbox.lifetimes import Change, Lifetimes
+from bluegreen.sandbox.lifetimes import Change, Life, Lifetimes
 from bluegreen.sandbox.listeners import Listeners
 from bluegreen.sandbox.model import Boot, Group, Hosts, Listener
 from bluegreen.sandbox.run_instances import RunInstances
@@ -159,13 +159,31 @@ class Engine:
             return
         instance = change.life.instance
         try:
-            if change.what == "stop":
-                self._hosts.stop(instance.id)
-            else:
-                tags = tuple(moto.tags_of(instance).items())
-                self._hosts.start(Boot(instance.id, change.life.region, moto.user_data_of(instance), tags))
+            match change.what:
+                case "start":
+                    self._hosts.start(self._boot(change.life))
+                case "stop":
+                    self._hosts.stop(instance.id)
+                case "end":
+                    self._hosts.end(instance.id)
         except Exception:
             log.exception("the machine of %s does not %s", instance.id, change.what)
+
+    def _boot(self, life: Life) -> Boot:
+        instance = life.instance
+        return Boot(
+            instance_id=instance.id,
+            region=life.region,
+            user_data=moto.user_data_of(instance),
+            tags=tuple(moto.tags_of(instance).items()),
+            account=self.account,
+            image_id=str(instance.image_id),
+            instance_type=str(instance.instance_type),
+            zone=str(instance.availability_zone),
+            address=str(instance.private_ip),
+            role=moto.role_of(self.account, instance),
+            tags_in_metadata=instance.metadata_options.instance_metadata_tags == "enabled",
+        )
 
     def _console(self, instance_id: str) -> str:
         return self._hosts.console(instance_id) if self._hosts is not None else ""

@@ -93,7 +93,7 @@ class HealthChecker:
         """Whether it passed, and ELB's reason code with its words."""
         if self._session is None or target.address is None:
             return False, "Target.FailedHealthChecks: Health checks failed"
-        host, port = target.address
+        host, port = target.checked or target.address
         try:
             async with self._session.get(
                 f"http://{host}:{port}{group.path}",

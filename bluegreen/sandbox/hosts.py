@@ -67,6 +67,10 @@ class ProcessHosts:
             if not self._closed:
                 self._loop.call_soon_threadsafe(self._end, instance_id)
 
+    def end(self, instance_id: str) -> None:
+        """A process mode's instance has no disk that a stop could keep."""
+        self.stop(instance_id)
+
     def console(self, instance_id: str) -> str:
         """Also for some time after the end of the instance; empty if there never was one."""
         with self._lock:

@@ -25,14 +25,19 @@ END_LIMIT_S = 3.0
 TAIL = 16 * 1024
 
 
-def launch(home: Path, *, port: int, registry_port: int, made: bool, deadline_s: float) -> SandboxState:
+def launch(
+    home: Path, *, port: int, registry_port: int, made: bool, deadline_s: float, images: dict[str, str] | None = None
+) -> SandboxState:
+    """`images` (kind → tag) makes it a sandbox in docker mode."""
     deadline = time.monotonic() + deadline_s
     reading, writing = os.pipe()
     speaks, process = _Pipe(reading), None
     try:
         try:
             words = [f"--port={port}", f"--registry-port={registry_port}", f"--ready={writing}"]
-            _start_daemon(home, [*words, "--made-folder"] if made else words, writing, deadline_s)
+            words += ["--made-folder"] if made else []
+            words += [f"--images={json.dumps(images)}"] if images else []
+            _start_daemon(home, words, writing, deadline_s)
         finally:
             os.close(writing)
         while (message := speaks.line(deadline)) is not None:

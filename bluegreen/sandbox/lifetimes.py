@@ -15,12 +15,14 @@ from bluegreen.sandbox import moto_seams as moto
 TERMINATED_SHOWN_S = 3600.0
 NEXT = {"pending": "running", "shutting-down": "terminated", "stopping": "stopped"}
 BEGUN = {"running": "pending", "terminated": "shutting-down", "stopped": "stopping"}  # by what moto did at once
-LEAVING = ("shutting-down", "terminated", "stopping", "stopped")
+ENDING = ("shutting-down", "terminated")
+STOPPING = ("stopping", "stopped")
 
 
 @dataclass(slots=True)
 class Life:
-    """`due` is when the next change comes by itself, None if none does. `up`: there is a machine behind it."""
+    """`due` is when the next change comes by itself, None if none does. `up`: there is a machine behind it, and it runs;
+    `kept`: it was stopped, and its disk is there."""
 
     instance: Any
     region: str
@@ -28,14 +30,15 @@ class Life:
     state: str
     due: float | None
     up: bool = False
+    kept: bool = False
     hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A machine is to start or to stop."""
+    """A machine is to start, to stop, or to end for good."""
 
-    what: Literal["start", "stop"]
+    what: Literal["start", "stop", "end"]
     life: Life
 
 
@@ -132,6 +135,9 @@ class Lifetimes:
         if life.state == "running" and not life.up:
             life.up = True
             yield Change("start", life)
-        elif life.state in LEAVING and life.up:
-            life.up = False
+        elif life.state in ENDING and (life.up or life.kept):
+            life.up = life.kept = False
+            yield Change("end", life)
+        elif life.state in STOPPING and life.up:
+            life.up, life.kept = False, True
             yield Change("stop", life)

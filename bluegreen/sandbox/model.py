@@ -13,12 +13,14 @@ TargetState = Literal["initial", "healthy", "unhealthy", "unused", "draining", "
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One registered target: `address` is where it really answers on this machine, None while it has none."""
+    """One registered target: `address` is where it really answers on this machine, None while it has none. `checked` is
+    where the health checks go, if the group has a port of its own for them."""
 
     id: str
     port: int
     state: TargetState
     address: tuple[str, int] | None
+    checked: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,20 @@ class Routes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """An instance that has just become running: user data as given to RunInstances (decoded from base64)."""
+    """An instance that has just become running: user data as given to RunInstances (decoded from base64). `address` is
+    its private one; `role` is empty without an instance profile."""
 
     instance_id: str
     region: str
     user_data: bytes
     tags: tuple[tuple[str, str], ...]
+    account: str = ""
+    image_id: str = ""
+    instance_type: str = ""
+    zone: str = ""
+    address: str = ""
+    role: str = ""
+    tags_in_metadata: bool = False
 
 
 class Hosts(Protocol):
@@ -96,7 +106,11 @@ class Hosts(Protocol):
 
     def start(self, boot: Boot) -> None: ...
 
-    def stop(self, instance_id: str) -> None: ...
+    def stop(self, instance_id: str) -> None:
+        """Its disk stays, for the next start."""
+
+    def end(self, instance_id: str) -> None:
+        """Nothing of it stays but the console."""
 
     def console(self, instance_id: str) -> str: ...
 

@@ -222,6 +222,13 @@ def user_data_of(instance: Any) -> bytes:
     return base64.b64decode(encoded.as_bytes()) if encoded is not None else b""
 
 
+def role_of(account: str, instance: Any) -> str:
+    """The name of the role in its instance profile; empty without one."""
+    arn = (instance.iam_instance_profile or {}).get("Arn")
+    roles = [role for each in iam(account).instance_profiles.values() if each.arn == arn for role in each.roles]
+    return str(roles[0].name) if roles else ""
+
+
 def state_of(instance: Any) -> str:
     return str(instance._state.name)
 

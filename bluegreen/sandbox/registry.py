@@ -1,4 +1,4 @@
-"""A small OCI registry, read-only, with the demo's images: everything is made in memory, and always of the same bytes.
+"""A small OCI registry, read-only, with the demo's images: all that is ours is made in memory, always of the same bytes.
 
 One layer holds the demo application (app.py), so A, B and broken differ only in their config, as releases of one image
 do. The gzip layer is written by hand in stored blocks: compressors differ between machines, digests must not.
@@ -27,6 +27,7 @@ ARCHITECTURES = ("amd64", "arm64")
 CREATED = "2024-01-01T00:00:00Z"
 STOP_LIMIT_S = 0.2
 STORED_BLOCK = 65535
+HISTORY = ("python3 of the distribution", "COPY app.py /app/app.py")
 
 Json = dict[str, Any]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -56,22 +57,40 @@ DOCKER = _Kind(
 )
 
 
-class Shelf:
-    """What the registry holds: bytes by digest, the media types of manifests, digests by tag."""
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A tar that goes below the application in all images, so that they run on an engine. `size` in bytes."""
 
-    def __init__(self) -> None:
-        self.blobs: dict[str, bytes] = {}
+    path: Path
+    digest: str
+    size: int
+
+
+class Shelf:
+    """What the registry holds: bytes or a file by digest, the media types of manifests, digests by tag."""
+
+    def __init__(self, base: Base | None = None) -> None:
+        self._base = base
+        self.blobs: dict[str, bytes | Path] = {base.digest: base.path} if base else {}
         self.manifests: dict[str, tuple[str, bytes]] = {}
         self.tags: dict[str, str] = {}
 
     def add_image(self, tag: str, version: str, kind: _Kind, files: dict[str, bytes]) -> None:
         archive = _tar(files)
-        layer = {"mediaType": kind.layer, **self._blob(_gzip(archive))}
+        layers = [{"mediaType": kind.layer, **self._blob(_gzip(archive))}]
+        below = []
+        if self._base is not None:
+            plain = kind.layer.removesuffix("+gzip").removesuffix(".gzip")
+            layers.insert(0, {"mediaType": plain, "size": self._base.size, "digest": self._base.digest})
+            below = [self._base.digest]
         platforms = []
         for architecture in ARCHITECTURES:
-            config = {"mediaType": kind.config, **self._blob(_json(_config(architecture, version, archive)))}
+            config = {
+                "mediaType": kind.config,
+                **self._blob(_json(_config(architecture, version, [*below, _digest(archive)]))),
+            }
             platform = {"architecture": architecture, "os": "linux"}
-            image = {"schemaVersion": 2, "mediaType": kind.manifest, "config": config, "layers": [layer]}
+            image = {"schemaVersion": 2, "mediaType": kind.manifest, "config": config, "layers": layers}
             platforms.append({**self._manifest(kind.manifest, image), "platform": platform})
         index = {"schemaVersion": 2, "mediaType": kind.index, "manifests": platforms}
         self.tags[tag] = self._manifest(kind.index, index)["digest"]
@@ -97,10 +116,14 @@ class Shelf:
 class DemoRegistry:
     """Serves from the running event loop. Port 0 is any free one."""
 
-    def __init__(self, host: str = loopback.HOST, port: int = 5601) -> None:
+    def __init__(
+        self, host: str = loopback.HOST, port: int = 5601, *, also: str | None = None, base: Base | None = None
+    ) -> None:
+        """`also` is a second address to listen at, on the same port."""
         self._host = host
+        self._also = also
         self._port = port
-        self._shelf = demo_images()
+        self._shelf = demo_images(base)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -120,6 +143,8 @@ class DemoRegistry:
                 raise
             raise loopback.refusal(self._port, "the registry", "--registry-port", error) from None
         self._port = self._runner.addresses[0][1]
+        if self._also is not None:
+            await web.TCPSite(self._runner, self._also, self._port).start()
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -147,13 +172,15 @@ class DemoRegistry:
         digest, media_type, content = found
         return _content(digest, media_type, content)
 
-    async def _blob(self, request: web.Request) -> web.Response:
+    async def _blob(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["name"] != REPOSITORY:
             return _unknown_name(request)
         digest = request.match_info["digest"]
         content = self._shelf.blobs.get(digest)
         if content is None:
             return _error(404, "BLOB_UNKNOWN", "blob unknown to registry", {"digest": digest})
+        if isinstance(content, Path):
+            return web.FileResponse(content, headers=_headers(digest, "application/octet-stream"))
         return _content(digest, "application/octet-stream", content)
 
     async def _tags(self, request: web.Request) -> web.Response:
@@ -169,9 +196,9 @@ class DemoRegistry:
         return answer
 
 
-def demo_images() -> Shelf:
+def demo_images(base: Base | None = None) -> Shelf:
     """demo/web: A, B and broken for OCI clients, A-docker the same as Docker stores it."""
-    shelf = Shelf()
+    shelf = Shelf(base)
     files = {"app/app.py": Path(__file__).with_name("app.py").read_bytes()}
     for version in ("A", "B", "broken"):
         shelf.add_image(version, version, OCI, files)
@@ -195,8 +222,11 @@ async def _in_registry_words(request: web.Request, handler: Handler) -> web.Stre
 
 
 def _content(digest: str, media_type: str, content: bytes) -> web.Response:
-    headers = {"Content-Type": media_type, "Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
-    return web.Response(body=content, headers=headers)
+    return web.Response(body=content, headers=_headers(digest, media_type))
+
+
+def _headers(digest: str, media_type: str) -> dict[str, str]:
+    return {"Content-Type": media_type, "Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
 
 
 def _unknown_name(request: web.Request) -> web.Response:
@@ -207,7 +237,7 @@ def _error(status: int, code: str, message: str, detail: Json) -> web.Response:
     return web.json_response({"errors": [{"code": code, "message": message, "detail": detail}]}, status=status)
 
 
-def _config(architecture: str, version: str, archive: bytes) -> Json:
+def _config(architecture: str, version: str, layers: list[str]) -> Json:
     return {
         "created": CREATED,
         "architecture": architecture,
@@ -222,8 +252,8 @@ def _config(architecture: str, version: str, archive: bytes) -> Json:
                 "org.opencontainers.image.version": version,
             },
         },
-        "rootfs": {"type": "layers", "diff_ids": [_digest(archive)]},
-        "history": [{"created": CREATED, "created_by": "COPY app.py /app/app.py"}],
+        "rootfs": {"type": "layers", "diff_ids": layers},
+        "history": [{"created": CREATED, "created_by": made} for made in HISTORY[-len(layers) :]],
     }
 
 

@@ -36,10 +36,21 @@ def groups(backend: Any, targets: Targets, address: Address) -> Iterator[Group]:
             matcher=str((getattr(group, "matcher", None) or {}).get("HttpCode") or "200"),
             in_use=targets.in_use(group.arn),
             targets=tuple(
-                Target(each.target_id, each.port, said.state, address(each.target_id, each.port))
+                Target(
+                    each.target_id,
+                    each.port,
+                    said.state,
+                    address(each.target_id, each.port),
+                    _checked(group, each.target_id, address),
+                )
                 for each, said in targets.of(group.arn)
             ),
         )
+
+
+def _checked(group: Any, target_id: str, address: Address) -> tuple[str, int] | None:
+    port = str(group.health_check_port)
+    return address(target_id, int(port)) if port.isdecimal() else None
 
 
 def _condition(condition: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from bluegreen.sandbox import moto_seams as moto
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bluegreen.sandbox.engine import Engine
 
 REGION = "eu-west-1"
+NETWORK = "10.0.0.0/16"
 VPC = "vpc-0a11ce00000000001"
 SUBNETS = ("subnet-0a11ce0000000000a", "subnet-0a11ce0000000000b", "subnet-0a11ce0000000000c")
 SECURITY_GROUP = "sg-0a11ce00000000001"
@@ -51,14 +53,15 @@ class Seed:
     rules: dict[int, str]
 
 
-def seed(engine: Engine, region: str = REGION) -> Seed:
+def seed(engine: Engine, region: str = REGION, network: str = NETWORK) -> Seed:
+    """`network` is the VPC's CIDR, a /16."""
     with engine.entered():
-        return build(engine.account, region)
+        return build(engine.account, region, network)
 
 
-def build(account: str, region: str) -> Seed:
+def build(account: str, region: str, network: str = NETWORK) -> Seed:
     """In whatever world of moto's is installed now."""
-    _network(account, region)
+    _network(account, region, network)
     _profile(account)
     for (series, architecture), ami in IMAGES.items():
         _image(account, region, series, architecture, ami)
@@ -78,14 +81,15 @@ def build(account: str, region: str) -> Seed:
     )
 
 
-def _network(account: str, region: str) -> None:
+def _network(account: str, region: str, network: str) -> None:
     backend = moto.ec2(account, region)
     with moto.drawing(moto.VPC_ID, VPC):
-        vpc = backend.create_vpc("10.0.0.0/16", tags=[{"Key": "Name", "Value": "demo"}])
-    for number, subnet_id in enumerate(SUBNETS):
+        vpc = backend.create_vpc(network, tags=[{"Key": "Name", "Value": "demo"}])
+    parts = IPv4Network(network).subnets(prefixlen_diff=2)
+    for number, (subnet_id, part) in enumerate(zip(SUBNETS, parts, strict=False)):
         zone = region + "abc"[number]
         with moto.drawing(moto.SUBNET_ID, subnet_id):
-            backend.create_subnet(vpc.id, f"10.0.{number * 64}.0/18", availability_zone=zone)
+            backend.create_subnet(vpc.id, str(part), availability_zone=zone)
     with moto.drawing(moto.SECURITY_GROUP_ID, SECURITY_GROUP):
         backend.create_security_group(INSTANCE_PROFILE, "the web fleet", vpc_id=vpc.id)
 

@@ -26,7 +26,7 @@ LONGEST_WHY = 300
 INSTANCE = (
     *("id", "_state", "launch_time", "client_token", "user_data", "subnet_id", "vpc_id", "availability_zone", "nics"),
     *("iam_instance_profile", "block_device_mapping", "metadata_options", "disable_api_termination", "_private_ips"),
-    "ec2_backend",
+    *("ec2_backend", "image_id", "instance_type", "private_ip"),
 )
 EC2 = (
     *("reservations", "amis", "volumes", "tags", "get_subnet", "get_security_group_from_id"),

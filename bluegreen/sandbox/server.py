@@ -2,7 +2,8 @@
 
 The main thread runs the event loop: balancer, registry, health checks, heartbeat. Threads: AWS requests (werkzeug), the
 ticker that lets the engine's time pass, the hosts' loop. Ports are taken before anything slow is imported, so that a
-taken one is said at once. SIGTERM stops it all; after 3 s the process ends in any case, and the keeper ends the rest.
+taken one is said at once. SIGTERM stops it all; after a few seconds (STOP_LIMIT_S) the process ends in any case, and the keeper
+ends the rest.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from bluegreen.sandbox import loopback, pids, state
 if TYPE_CHECKING:
     from bluegreen.sandbox.world import World
 
-STOP_LIMIT_S = 3.0
+STOP_LIMIT_S: dict[state.Mode, float] = {"process": 3.0, "docker": 40.0}
 HEARTBEAT_S = 1.0
 MISSED = 2  # heartbeats without a state file: somebody removed it, and nobody could find this process any more
 
@@ -61,6 +62,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--state", type=Path, required=True, help="the state file; all else lives in its folder")
     parser.add_argument("--port", type=int, default=5600, help="of the AWS endpoint; 0 is any free one")
     parser.add_argument("--registry-port", type=int, default=5601, help="of the image registry; 0 is any free one")
+    parser.add_argument("--images", type=json.loads, help="of docker mode: JSON of kind to tag, all in the engine")
     parser.add_argument("--ready", type=int, help="a descriptor to speak through, as launch.py expects it")
     parser.add_argument("--detach", action="store_true", help="go on in a process that is nobody's child")
     parser.add_argument("--made-folder", action="store_true", help="the folder is ours: `down` removes it")
@@ -84,7 +86,7 @@ def _serve(options: argparse.Namespace, endpoint: socket.socket, voice: _Voice) 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         folder = options.state.parent.absolute()
-        world = World(folder, endpoint, options.port, options.registry_port)
+        world = World(folder, endpoint, options.port, options.registry_port, options.images)
         try:
             await world.start()
             running = _state(options, world)
@@ -93,7 +95,7 @@ def _serve(options: argparse.Namespace, endpoint: socket.socket, voice: _Voice) 
             voice.say(ready=True)
             await _beat(running, world, stopping)
         finally:
-            _end_in_any_case()
+            _end_in_any_case(STOP_LIMIT_S[_mode(options)])
             await world.stop()
             state.remove(folder)
             log.info("stopped")
@@ -125,7 +127,7 @@ def _state(options: argparse.Namespace, world: World) -> state.SandboxState:
         started=myself.started if myself else "",
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
-        mode="process",
+        mode=_mode(options),
         region=world.region,
         account=world.account,
         endpoint=world.endpoint,
@@ -137,14 +139,19 @@ def _state(options: argparse.Namespace, world: World) -> state.SandboxState:
     )
 
 
-def _end_in_any_case() -> None:
-    """Whatever hangs: the keeper sees the end of this process and ends the instances' processes."""
+def _mode(options: argparse.Namespace) -> state.Mode:
+    return "docker" if options.images else "process"
+
+
+def _end_in_any_case(limit_s: float) -> None:
+    """Whatever hangs: the keeper sees the end of this process and ends the instances' processes; `down` removes what a
+    docker mode leaves."""
 
     def end() -> None:
-        log.error("not stopped within %.0f s: ending as I am", STOP_LIMIT_S)
+        log.error("not stopped within %.0f s: ending as I am", limit_s)
         os._exit(1)
 
-    timer = threading.Timer(STOP_LIMIT_S, end)
+    timer = threading.Timer(limit_s, end)
     timer.daemon = True
     timer.start()
 

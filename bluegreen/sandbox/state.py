@@ -14,13 +14,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bluegreen.sandbox.pids import Identity
 
 FILE = "sandbox.json"
 LOG = "sandbox.log"
 HOSTS = "hosts"
+CONTAINERS = "containers"  # an empty file: this sandbox is or was in docker mode
 SERVER_MARK = "BLUEGREEN_SANDBOX_SERVER"  # in the environment of the server: token:folder
+
+Mode = Literal["process", "docker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class SandboxState:
     started: str
     started_at: str  # ISO 8601, UTC
     version: str
-    mode: str
+    mode: Mode
     region: str
     account: str
     endpoint: str  # http://127.0.0.1:5600

@@ -12,6 +12,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # 1,291 old ones: 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
-from bluegreen.sandbox import loopback, state
+from bluegreen.sandbox import loopback
 from bluegreen.sandbox.balancer import Balancer
 from bluegreen.sandbox.engine import Engine
+from bluegreen.sandbox.ground import Containers, Ground, Processes
 from bluegreen.sandbox.health import HealthChecker
-from bluegreen.sandbox.hosts import ProcessHosts
 from bluegreen.sandbox.parameters import fetch
 from bluegreen.sandbox.registry import DemoRegistry
 from bluegreen.sandbox.seed import seed
@@ -37,22 +38,26 @@ log = logging.getLogger(__name__)
 
 
 class World:
-    def __init__(self, folder: Path, listening: socket.socket, port: int, registry_port: int) -> None:
-        """`listening` is the AWS endpoint's socket; `port` what was asked for: with 0 every other port is free too."""
+    def __init__(
+        self,
+        folder: Path,
+        listening: socket.socket,
+        port: int,
+        registry_port: int,
+        images: dict[str, str] | None = None,
+    ) -> None:
+        """`listening` is the AWS endpoint's socket; `port` what was asked for: with 0 every other port is free too. With
+        `images` (docker_mode.images) the instances are containers, else processes."""
+        aws_port = listening.getsockname()[1]
         self.endpoint = f"http://{loopback.HOST}:{listening.getsockname()[1]}"
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._hosts = ProcessHosts(folder / state.HOSTS, token=state.token_of(folder), secret=self._secret)
-        self._engine = Engine(hosts=self._hosts)
-        self._aws = make_server(
-            loopback.HOST,
-            listening.getsockname()[1],
-            self._engine.wsgi(),
-            threaded=True,
-            request_handler=MotoRequestHandler,
-            fd=listening.fileno(),
-        )
-        self._registry = DemoRegistry(loopback.HOST, registry_port)
+        self._ground: Ground = Containers(folder, aws_port, images) if images else Processes(folder, self._secret)
+        self._engine = Engine(hosts=self._ground.hosts)
+        self._aws = [self._server(loopback.HOST, aws_port, listening.fileno())]
+        if self._ground.gateway is not None:
+            self._aws.append(self._server(self._ground.gateway, aws_port, None))
+        self._registry = DemoRegistry(loopback.HOST, registry_port, also=self._ground.gateway, base=self._ground.base)
         self._balancer = Balancer(
             self._engine,
             bind=loopback.HOST,
@@ -62,13 +67,15 @@ class World:
         self._health = HealthChecker(self._engine)
 
     async def start(self) -> None:
-        seeded = await asyncio.to_thread(seed, self._engine)
+        seeded = await asyncio.to_thread(seed, self._engine, network=self._ground.network)
         self.region, self.account = seeded.region, seeded.account
         await self._registry.start()
         self.registry = self._registry.address
+        await self._ground.start(int(self.registry.rpartition(":")[2]))
         await self._balancer.start()
         await self._health.start()
-        self._thread("aws", lambda: self._aws.serve_forever(POLL_S))
+        for server in self._aws:
+            self._thread("aws", partial(server.serve_forever, POLL_S))
         self._thread("ticker", self._tick)
 
     async def stop(self) -> None:
@@ -79,9 +86,10 @@ class World:
             "balancer": self._balancer.stop(),
             "registry": self._registry.stop(),
             "AWS endpoint": asyncio.to_thread(self._close_aws),
+            "what the hosts stand on": self._ground.stop(),
         }
         bounded = [asyncio.wait_for(part, PART_STOP_LIMIT_S) for part in parts.values()]
-        outcomes = await asyncio.gather(asyncio.to_thread(self._hosts.close), *bounded, return_exceptions=True)
+        outcomes = await asyncio.gather(asyncio.to_thread(self._ground.hosts.close), *bounded, return_exceptions=True)
         for name, outcome in zip(["hosts", *parts], outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 log.error("%s did not stop well", name, exc_info=outcome)
@@ -96,9 +104,20 @@ class World:
         }
 
     def _close_aws(self) -> None:
-        if self._threads:
-            self._aws.shutdown()
-        self._aws.server_close()
+        for server in self._aws:
+            if self._threads:
+                server.shutdown()
+            server.server_close()
+
+    def _server(self, host: str, port: int, descriptor: int | None) -> Any:
+        return make_server(
+            host,
+            port,
+            self._engine.wsgi(),
+            threaded=True,
+            request_handler=MotoRequestHandler,
+            fd=descriptor,
+        )
 
     def _tick(self) -> None:
         """Lets the engine's time pass. The same trouble is logged once, not ten times a second."""

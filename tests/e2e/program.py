@@ -76,12 +76,19 @@ class Program:
 
 
 class Sandbox:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *mode: str) -> None:
+        """`mode` is words of `sandbox up`; without any, instances are processes."""
+        self._mode = mode or ("--mode", "process")
+        self.boot_timeout = "3m" if mode else "20s"
         self.env = {**os.environ, **KEYS, "BLUEGREEN_SANDBOX_DIR": str(folder), "NO_COLOR": "1"}
         self.env.pop("BUILD_URL", None)
-        self.known = self.run("sandbox", "up", "--port", "0", "--registry-port", "0", "--output", "json").json
+        self.up()
         self.env["AWS_ENDPOINT_URL"] = self.known["endpoint"]
         self.env["AWS_REGION"] = self.known["region"]
+
+    def up(self) -> None:
+        up = self.start("sandbox", "up", *self._mode, "--port", "0", "--registry-port", "0", "--output", "json")
+        self.known = up.end(within_s=600).json  # docker mode makes its images first, once
 
     def start(self, *words: str, **env: str) -> Program:
         return Program(words, {**self.env, **env})
@@ -90,8 +97,8 @@ class Sandbox:
         return self.start(*words, **env).end()
 
     def deploy_words(self, version: str, *more: str) -> tuple[str, ...]:
-        registry = f"REGISTRY={self.known['registry']}"
-        return ("deploy", "stacks/demo.yml", "--version", version, "--set", registry, *more)
+        given = ("--set", f"REGISTRY={self.known['registry']}", "--set", f"BOOT_TIMEOUT={self.boot_timeout}")
+        return ("deploy", "stacks/demo.yml", "--version", version, *given, *more)
 
     def deploy(self, version: str, *more: str, **env: str) -> Ended:
         return self.run(*self.deploy_words(version, *more), **env)

@@ -22,12 +22,16 @@ class Machines:
     def __init__(self) -> None:
         self.booted: list[Boot] = []
         self.stopped: list[str] = []
+        self.ended: list[str] = []
 
     def start(self, boot: Boot) -> None:
         self.booted.append(boot)
 
     def stop(self, instance_id: str) -> None:
         self.stopped.append(instance_id)
+
+    def end(self, instance_id: str) -> None:
+        self.ended.append(instance_id)
 
     def console(self, instance_id: str) -> str:
         return f"console of {instance_id}\n"

@@ -73,12 +73,31 @@ def test_hosts_are_told_when_a_machine_runs_and_ends() -> None:
     assert machines.booted == []
     world.later(1.0)
     world.engine.settle()
-    assert machines.booted == [Boot(one, "eu-west-1", data, (("bluegreen:stack", "shop"),))]
+    (boot,) = machines.booted
+    assert (boot.instance_id, boot.region, boot.user_data) == (one, "eu-west-1", data)
+    assert boot.tags == (("bluegreen:stack", "shop"),)
+    (told,) = world.ec2.describe_instances(InstanceIds=[one])["Reservations"][0]["Instances"]
+    assert (boot.address, boot.image_id) == (told["PrivateIpAddress"], told["ImageId"])
+    assert (boot.zone, boot.instance_type) == (told["Placement"]["AvailabilityZone"], told["InstanceType"])
     world.ec2.terminate_instances(InstanceIds=[one])
-    assert machines.stopped == [one]
+    assert machines.ended == [one]
     world.later(1.0)
     world.engine.settle()
-    assert len(machines.booted) == len(machines.stopped) == 1
+    assert len(machines.booted) == len(machines.ended) == 1
+    assert machines.stopped == []
+
+
+def test_a_stopped_machine_is_told_of_its_end_too() -> None:
+    machines = Machines()
+    world = World(hosts=machines)
+    (one,) = world.running()
+    world.ec2.stop_instances(InstanceIds=[one])
+    assert (machines.stopped, machines.ended) == ([one], [])
+    world.later(1.0)
+    world.ec2.terminate_instances(InstanceIds=[one])
+    world.later(1.0)
+    world.engine.settle()
+    assert (machines.stopped, machines.ended) == ([one], [one])
 
 
 def test_console_output_is_the_machines() -> None:

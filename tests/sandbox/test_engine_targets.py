@@ -66,6 +66,15 @@ def test_never_healthy(world: World) -> None:
     assert world.health(group)[one][0] == "healthy"
 
 
+def test_a_port_of_its_own_for_checks_is_told_to_the_checker() -> None:
+    world = World(hosts=Machines(), probe=None)
+    group, (one,) = in_use(world, 1)
+    assert [target.checked for known in world.engine.groups() for target in known.targets] == [None]
+    world.elbv2.modify_target_group(TargetGroupArn=group, HealthCheckPort="8717")
+    (target,) = [target for known in world.engine.groups() for target in known.targets]
+    assert (target.id, target.address, target.checked) == (one, ("127.77.0.1", 80), ("127.77.0.1", 8717))
+
+
 def test_checks_that_are_reported() -> None:
     """With hosts, health is what the health checker says; its words are shown."""
     world = World(hosts=Machines(), probe=None)

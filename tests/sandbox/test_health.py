@@ -102,6 +102,19 @@ async def reports(engine: Engine, count: int, within_s: float = 5.0) -> None:
             await asyncio.sleep(0.01)
 
 
+def test_a_port_of_its_own_for_checks_is_the_one_that_is_asked() -> None:
+    async def run() -> None:
+        async with application() as served, application() as agent:
+            one = Target("i-1", 8080, "initial", served.address, checked=agent.address)
+            async with checking(engine := Engine(one)):
+                await reports(engine, 1)
+            assert engine.outcomes() == {(True, "")}
+            assert engine.reports[0][1:3] == ("i-1", 8080)
+            assert (len(served.requests), len(agent.requests) > 0) == (0, True)
+
+    asyncio.run(run())
+
+
 def test_the_first_check_comes_at_once_and_then_one_every_interval() -> None:
     async def run() -> None:
         async with application() as app:
