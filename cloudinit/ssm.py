@@ -1,7 +1,8 @@
 """A secret from the SSM Parameter Store with the instance's own role, on the standard library alone.
 
 IMDSv2 gives the role's credentials, Signature Version 4 signs GetParameter. The value is returned and written nowhere.
-The two standard variables of the AWS SDKs move the endpoints: AWS_EC2_METADATA_SERVICE_ENDPOINT, AWS_ENDPOINT_URL_SSM.
+The standard variables of the AWS SDKs move the endpoints: AWS_EC2_METADATA_SERVICE_ENDPOINT, and AWS_ENDPOINT_URL_SSM or
+AWS_ENDPOINT_URL.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Secrets:
         return self._known[reference]
 
     def _parameter(self, reference: str, credentials: Credentials) -> str:
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_SSM") or ssm_endpoint(self._region)
+        moved = os.environ.get("AWS_ENDPOINT_URL_SSM") or os.environ.get("AWS_ENDPOINT_URL")
+        endpoint = moved or ssm_endpoint(self._region)
         body = json.dumps({"Name": reference[len("ssm:") :], "WithDecryption": True}).encode()
         headers = signed(urlsplit(endpoint).netloc, body, self._region, credentials, self._now())
         status, text = _ask("POST", endpoint + "/", headers, body)

@@ -51,6 +51,17 @@ def test_a_secret_is_fetched_once_with_one_set_of_credentials(ssm: ModuleType, a
     assert aws.log == [ROLE, f"{ROLE}shop-web", "/a", "/b/c"]
 
 
+def test_one_variable_moves_all_services_and_the_services_own_goes_before_it(
+    ssm: ModuleType, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.parameters["/a"] = "first"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert ssm.Secrets("eu-west-1").fetch("ssm:/a") == "first"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_SSM")
+    assert ssm.Secrets("eu-west-1").fetch("ssm:/a") == "first"
+
+
 def test_a_wrong_region_makes_a_wrong_signature(ssm: ModuleType, aws: FakeAws, naps: list[float]) -> None:
     """The fake is strict: this is what makes the other tests mean something."""
     with pytest.raises(ssm.BootError, match="InvalidSignatureException"):
