@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from bluegreen.core.decide.case import APPEAR_S
 from bluegreen.core.event import Draining, Event, Launching, Promoted, Resumed, Shifted, Shifting, Started, Unanswered
 from bluegreen.core.fleet import BindingRef, Weights
 from bluegreen.core.goal import Goal
@@ -30,7 +31,7 @@ LIMITS: dict[type, float] = {  # the ages that a rule asks for; the time of any 
     Shifted: 150.0,
     Draining: 65.0,
     Promoted: 120.0,
-    Unanswered: 120.0,
+    Unanswered: APPEAR_S,
 }
 BEAT_OLD_S = 20.0  # whoever asks when a record was written asks whether it was just now
 LATE_S = 9.0  # a call that was sent has landed by then, or never will
