@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from bluegreen.core.fleet import BindingRef, Weights
@@ -214,6 +215,8 @@ class Hand:
             raise
         finally:
             sim.hide_s, sim.no_room = 0.0, False
+        if "blind" in found:
+            answer = _untold(answer)
         if "crash-after" in found:
             self._die()
         if sim.baton is not None:
@@ -278,6 +281,14 @@ def _refusal(operation: str, found: dict[Any, Trouble]) -> CloudError | None:
             f"AWS refused {operation}: Throttling: Rate exceeded", action=action_name(operation), code="Throttling"
         )
     return None
+
+
+def _untold(answer: Any) -> Any:
+    """The targets of a group, of whose health AWS says nothing."""
+    if answer is None:
+        return None
+    reason = "Elb.InternalError: Health checks failed due to an internal error on the load balancer"
+    return replace(answer, targets=tuple(replace(t, state="unavailable", reason=reason) for t in answer.targets))
 
 
 def action_name(operation: str) -> str:

@@ -16,6 +16,7 @@ Kind = Literal[
     "throttle",  # as there: refused, slow down
     "later",  # no answer, and the effect comes `amount` seconds after
     "hidden",  # what it launches is not shown for `amount` seconds
+    "blind",  # a look at targets shows all of them as unavailable; not drawn, for the sake of the seeds
     "stale",  # a look shows what the same look showed the last time
     "no-capacity",  # this launch finds no room
     "no-zone-capacity",  # nor any other in this zone from now on
@@ -49,6 +50,7 @@ FITS: dict[str, tuple[str, ...]] = {
     "no-capacity": (LAUNCH,),
     "no-zone-capacity": (LAUNCH,),
     "stale": LOOKS,
+    "blind": ("DescribeTargetHealth",),
     "later": tuple(sorted(WRITES)),
 }
 

@@ -19,8 +19,8 @@ from bluegreen.core import event as ev
 from bluegreen.core.decide import deploy, heal, retire, rollback
 from bluegreen.core.decide.case import Case
 from bluegreen.core.decision import Decision, Finish
-from bluegreen.core.fleet import Weights, weights_of
-from bluegreen.core.observation import Binding
+from bluegreen.core.fleet import FULL, Weights, weights_of
+from bluegreen.core.observation import Binding, Group
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.record import Record
 from bluegreen.core.step import Launch
@@ -60,10 +60,14 @@ def mixed(number: int) -> list[Plan]:
 
 
 def early() -> list[Plan]:
-    """What that order brings late: an instance of the new fleet falls ill while it bakes, or is not shown for long."""
+    """What that order brings late: an instance of the new fleet falls ill while it bakes, or is not shown for long; AWS does
+    not tell health while the fleet boots; a rollback takes over and the other run does not see it."""
     history, command, shape = ("deploy A",), "deploy B", replace(SHAPE, bake_s=20)
     sick = [Plan(history, command, (Trouble(call, "sick", "", 5.0),), "", shape) for call in range(60, 90, 3)]
-    return [*sick, Plan(history, command, (Trouble(1, "hidden", "RunInstances", 100.0),), "", SHAPE)]
+    hidden = Plan(history, command, (Trouble(1, "hidden", "RunInstances", 100.0),), "", SHAPE)
+    blind = [Plan(history, command, (Trouble(n, "blind", "DescribeTargetHealth"),), "", SHAPE) for n in range(4, 20)]
+    taken = [Plan(history, command, (), "", shape, ((delay, "rollback"),)) for delay in (4.0, 8.0, 12.0, 16.0, 20.0)]
+    return [*sick, hidden, *blind, *taken]
 
 
 def healing(number: int) -> list[Plan]:
@@ -109,6 +113,10 @@ def _first_binding_only(case: Case) -> list[Any]:
     return [(now, all_to(now, case.fleet.groups[i])) for i, (_, now) in enumerate(case.pairs())][:1]
 
 
+def _beside(binding: Binding, group: str, also: Any = ()) -> Weights:
+    return weights_of({**binding.by_group, group: FULL})
+
+
 def _nothing(*_: Any, **__: Any) -> None:
     return None
 
@@ -147,6 +155,18 @@ MUTANTS = (
     ),
     Mutant("only the first binding is switched", ((deploy, "_switched", _first_binding_only),)),
     Mutant("nobody ever lets go of the stack", ((Hold, "let_go", _nothing),)),
+    Mutant("the new weight is set beside the old one", ((deploy, "all_to", _beside), (run, "forbidden", _nothing))),
+    Mutant(
+        "a run does not look whether it was taken over",
+        (
+            *((Hold, name, _nothing) for name in ("fence", "beat", "settle")),
+            (deploy, "RULES", without(_DEPLOY, deploy.higher_epoch)),
+        ),
+    ),
+    Mutant(
+        "health that AWS does not tell counts as healthy",
+        ((Group, "healthy", property(lambda self: self.count("healthy", "unavailable"))),),
+    ),
 )
 HEAL_MUTANTS = (
     Mutant(

@@ -87,7 +87,7 @@ def singles(case: str) -> Iterator[Plan]:
     """Every trouble but a crash, at every call."""
     history, command = ALL[case]
     for number in range(1, calls_of(history, command, SHAPE) + 1):
-        for kind in KINDS:
+        for kind in (*KINDS, "blind"):
             if kind not in CRASHES:
                 for amount in AMOUNTS.get(kind, (0.0,)):
                     yield Plan(history, command, (Trouble(number, kind, "", amount),), "", SHAPE)
