@@ -12,6 +12,7 @@ from tests.sim.sweeps import AFTER, CASES, OPERATOR, Tally, crashes, singles, wh
 
 SEEDS = int(os.environ.get("BLUEGREEN_SIM_SEEDS", "1000"))
 PARTS = 10
+pytestmark = pytest.mark.timeout(400)  # thousands of runs in a test, on a machine that may be busy
 # Schedules that broke a promise once: a late group or launch, a clock that jumped, a rollback that could not be finished or
 # that had moved one of two bindings, a fleet that died while the other was being stopped, another's weights before the switch.
 ONCE_BROKEN = (
