@@ -1,6 +1,8 @@
 """Whole commands as a user waits for them, each as a ratio to a bare interpreter start in the same run.
 
-python bench/commands.py [NAME …]      names: help, check, status, rollback, deploy
+python bench/commands.py [NAME …]      names: help, check, status, rollback, deploy, simulate
+
+`simulate` is 500 deployments on the simulator, one after another in one process.
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ def measure(names: list[str], env: dict[str, str], registry: str) -> int:
         "status": lambda: median(command("status", "demo", "--sandbox")),
         "rollback": lambda: median(command("rollback", "demo", "--sandbox")),
         "deploy": lambda: median(lambda: deploy(next(versions)), 3),
+        "simulate": lambda: median(lambda: seconds([sys.executable, "-m", "tests.sim", "--bench", "500"], env), 3),
     }
     unknown = set(names) - set(benches)
     if unknown:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
-from typing import Any
+from collections.abc import Collection, Iterable
 
 from bluegreen.controller.world import World
 from bluegreen.core.goal import Goal
@@ -21,23 +19,22 @@ def parts_of(goal: Goal) -> frozenset[Part]:
 
 def observe(world: World, goal: Goal, done: Progress, seen: Observation, look: Collection[Part]) -> Observation:
     """`seen` with the parts in `look` seen anew. The epoch held stays as it is."""
-    new: dict[str, Any] = {}
-    if "record" in look:
-        new["record"] = world.records.read(goal.stack)
-        if new["record"] is None:
-            raise NeedsHuman(f"the record of {goal.stack} has vanished from the ledger")
-    if "traffic" in look:
-        new["bindings"] = world.traffic.bindings(goal.bindings)
-    if "health" in look:
-        known = _groups(goal, done, new.get("record", seen.record), new.get("bindings", seen.bindings))
-        new["groups"] = world.traffic.groups(sorted(known))
-    if "instances" in look:
-        new["instances"] = world.fleets.look(goal.stack)
-    return replace(seen, at=world.clock.now(), **new)
+    record = _record(world, goal) if "record" in look else seen.record
+    bindings = world.traffic.bindings(goal.bindings) if "traffic" in look else seen.bindings
+    groups = world.traffic.groups(_known(goal, done, record, bindings)) if "health" in look else seen.groups
+    instances = world.fleets.look(goal.stack) if "instances" in look else seen.instances
+    return Observation(world.clock.now(), seen.epoch, record, bindings, groups, instances)
 
 
-def _groups(goal: Goal, done: Progress, record: Record, bindings: Collection[Binding]) -> set[str]:
+def _record(world: World, goal: Goal) -> Record:
+    record = world.records.read(goal.stack)
+    if record is None:
+        raise NeedsHuman(f"the record of {goal.stack} has vanished from the ledger")
+    return record
+
+
+def _known(goal: Goal, done: Progress, record: Record, bindings: Iterable[Binding]) -> list[str]:
     attached = {arn for binding in bindings for arn in binding.by_group}
     kept = {arn for fleet in record.fleets for arn in fleet.groups}
     named = {arn for fleet in (goal.fleet, goal.live, goal.undo, *goal.left) if fleet for arn in fleet.groups}
-    return attached | kept | named | set(done.groups.values())
+    return sorted(attached | kept | named | set(done.groups.values()))

@@ -65,8 +65,8 @@ class Progress:
         return max(times, default=-within_s) + within_s
 
     def latest(self, subnet: str, batch: int) -> Attempt | None:
-        tries = [a for a in self.attempts.values() if (a.subnet, a.batch) == (subnet, batch)]
-        return max(tries, key=lambda a: a.number, default=None)
+        tries = reversed(self.attempts.values())
+        return next((a for a in tries if (a.subnet, a.batch) == (subnet, batch)), None)
 
     def named(self, fleet: Fleet) -> Fleet:
         """The fleet with the groups that were made for it, if any were."""

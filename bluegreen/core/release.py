@@ -6,12 +6,13 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from bluegreen.core.plain import to_plain
 from bluegreen.core.stack import FleetShape, Traffic
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Release:
     """`images` is (service, host/repo@sha256:…) in name order; `version` is a label for people and not part of the id."""
 
@@ -23,7 +24,7 @@ class Release:
     traffic: tuple[Traffic, ...]
     version: str = ""
 
-    @property
+    @cached_property
     def id(self) -> str:
         return hashlib.sha256(self.canonical().encode()).hexdigest()[:12]
 

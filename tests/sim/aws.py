@@ -157,12 +157,14 @@ class Hand:
             raise Crash
         sim.calls += 1
         self.calls += 1
-        if sim.troubles or sim.past is not None:
+        if sim.troubles.left or sim.past is not None:
             return self._troubled(operation, about, effect, args)
+        if sim.baton is None:
+            sim.account.advance(sim.account.time + LATENCY_S)
+            return self._effect(operation, about, effect, args)
         self.wait(LATENCY_S, call=True)
         answer = self._effect(operation, about, effect, args)
-        if sim.baton is not None:
-            self.wait(0.0, call=True)
+        self.wait(0.0, call=True)
         return answer
 
     def _effect(self, operation: str, about: object, effect: Callable[..., Answer], args: tuple[Any, ...]) -> Answer:

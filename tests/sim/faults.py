@@ -86,14 +86,12 @@ class Troubles:
         self.by_number: dict[int, list[Trouble]] = {}
         self.by_operation: dict[tuple[str, int], list[Trouble]] = {}
         self.seen: Counter[str] = Counter()
-        self.met = 0
+        self.left = self.met = 0
         for trouble in troubles:
             self.add(trouble)
 
-    def __bool__(self) -> bool:
-        return bool(self.by_number or self.by_operation)
-
     def add(self, trouble: Trouble) -> None:
+        self.left += 1
         if trouble.operation:
             self.by_operation.setdefault((trouble.operation, trouble.nth), []).append(trouble)
         else:
@@ -105,6 +103,7 @@ class Troubles:
             *self.by_number.pop(number, ()),
             *self.by_operation.pop((operation, self.seen[operation]), ()),
         ]
+        self.left -= len(found)
         fitting = tuple(t for t in found if operation in FITS.get(t.kind, (operation,)))
         self.met += len(fitting)
         return fitting

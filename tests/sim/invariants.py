@@ -15,7 +15,7 @@ from bluegreen.core.observation import Binding, Group
 from bluegreen.core.record import Record
 from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights
 from tests.sim.aws import Hand, Sim
-from tests.sim.physics import Machine
+from tests.sim.physics import ALIVE
 
 JUDGED = frozenset({"ModifyRule", "DeregisterTargets", "TerminateInstances", "DeleteTargetGroup"})
 OLDER_S = 9.0  # a run that was taken over ends within 2 s of its last fence and 7 s of its last call
@@ -166,44 +166,51 @@ class Promises:
         record = self._record()
         if record is None:
             return
-        alive: dict[str, list[Machine]] = {}
-        for machine in self.sim.account.machines.values():
-            if machine.state in ("pending", "running"):
-                alive.setdefault(machine.deployment, []).append(machine)
+        alive = self._alive()
+        goal = record.goal
         for fleet in (record.live, record.standby):
             if fleet is not None and fleet.ours:
-                self._whole(fleet, alive.get(fleet.deployment, []))
+                self._whole(fleet, goal, frozenset(alive.pop(fleet.deployment, ())))
+        if not alive:
+            return
         known = {fleet.deployment for fleet in record.fleets}
-        goal = record.goal
         if goal is not None:
             known |= {fleet.deployment for fleet in (goal.fleet, goal.undo, *goal.left) if fleet}
         for deployment in alive.keys() - known:
-            if lost := [m.id for m in alive[deployment] if m.id not in self.strays and m.stack == self.stack]:
-                self.broken(f"I4: {', '.join(lost)} of {deployment} runs, and nothing in the record knows of it")
+            if lost := alive[deployment] - self.strays:
+                self.broken(
+                    f"I4: {', '.join(sorted(lost))} of {deployment} runs, and nothing in the record knows of it"
+                )
 
-    def _whole(self, fleet: Fleet, alive: list[Machine]) -> None:
+    def _alive(self) -> dict[str, set[str]]:
+        """The stack's instances that are not gone, by deployment."""
+        alive: dict[str, set[str]] = {}
+        for machine in self.sim.account.machines.values():
+            if machine.state in ALIVE and machine.stack == self.stack:
+                alive.setdefault(machine.deployment, set()).add(machine.id)
+        return alive
+
+    def _whole(self, fleet: Fleet, goal: Goal | None, ids: frozenset[str]) -> None:
         account = self.sim.account
-        ids = frozenset(machine.id for machine in alive)
         kept = self.kept.setdefault(fleet.deployment, ids)
-        goal = self._goal()
-        heals = goal is not None and goal.kind == "heal" and goal.fleet == fleet
-        if goal is not None and heals:
+        if goal is not None and goal.kind == "heal" and goal.fleet == fleet:
             kept = self._healing(goal, fleet, ids, kept)
         if more := ids - kept - self.strays:
             self.broken(f"I3: {fleet.label} has grown by {', '.join(sorted(more))}")
-        for name in kept - ids:
-            if name not in account.casualties and name not in self.renewed:
-                self.broken(f"I3: {name} of {fleet.label}, which is kept, was terminated")
+        if gone := kept - ids - account.casualties.keys() - self.renewed:
+            self.broken(f"I3: {', '.join(sorted(gone))} of {fleet.label}, which is kept, was terminated")
         for rule, arn in zip(account.rules.values(), fleet.groups, strict=False):
             pool = account.pools.get(arn)
             if pool is None:
                 self.broken(f"I3: the target group {arn} of {fleet.label}, which is kept, is gone")
                 return
-            if not rule.hand and not self.sim.touched and all(arn != named for named, _ in rule.weights or ()):
+            if not rule.hand and not self.sim.touched and arn not in dict(rule.weights or ()):
                 self.broken(f"I3: {fleet.label}, which is kept, is not attached to {rule.ref.name}")
-            out = {name for name in ids if name not in pool.targets or pool.targets[name].draining}
-            for name in out - self.renewed - self.strays:
-                self.broken(f"I3: {name} of {fleet.label}, which is kept, is not registered in {pool.name}")
+            registered = {name for name, target in pool.targets.items() if not target.draining}
+            if out := ids - registered - self.renewed - self.strays:
+                self.broken(
+                    f"I3: {', '.join(sorted(out))} of {fleet.label}, which is kept, is not registered in {pool.name}"
+                )
 
     def _healing(self, goal: Goal, fleet: Fleet, ids: frozenset[str], kept: frozenset[str]) -> frozenset[str]:
         """The members of a fleet while it is healed: never more than agreed beside those that are replaced."""
@@ -241,10 +248,6 @@ class Promises:
 
     def _record(self) -> Record | None:
         return self.sim.ledger.records.get(self.stack)
-
-    def _goal(self) -> Goal | None:
-        record = self._record()
-        return record.goal if record else None
 
     def _live(self) -> Fleet | None:
         record = self._record()

@@ -15,6 +15,7 @@ from bluegreen.core.observation import Binding, Group, Instance, Target
 SHOWN_S = 3600.0  # a terminated instance is shown for so long
 ENDING_S = 1.0  # shutting-down to terminated
 START = 1_800_000_000.0
+ALIVE = ("pending", "running")
 WORDS = {
     "draining": "Target.DeregistrationInProgress: Target deregistration is in progress",
     "unused": "Target.NotInUse: Target group is not configured to receive traffic from the load balancer",
@@ -44,7 +45,7 @@ class Machine:
 
     @property
     def alive(self) -> bool:
-        return self.state in ("pending", "running")
+        return self.state in ALIVE
 
     def seen(self) -> Instance:
         if self._shown is None or self._shown.state != self.state:

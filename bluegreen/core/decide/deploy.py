@@ -37,7 +37,8 @@ def higher_epoch(case: Case) -> Decision | None:
 def foreign_hand(case: Case) -> Decision | None:
     """The weights are none that we wrote: before the switch undo, after it leave all as it is and ask for a human."""
     strange = [now for before, now in case.pairs() if not _known(case, before, now)]
-    missing = [before for before in case.goal.before if before.binding.arn not in {n.ref.arn for _, n in case.pairs()}]
+    there = {now.ref.arn for _, now in case.pairs()}
+    missing = [before for before in case.goal.before if before.binding.arn not in there]
     if case.done.failed or not (strange or missing):
         return None
     what = "; ".join(
