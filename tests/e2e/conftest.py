@@ -2,16 +2,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from program import Sandbox
 
+if TYPE_CHECKING:
+    import docker
+    from day import Day
+    from machines import Site
+
+    from tests.parts.images import Images
+    from tests.parts.registry import Registry
+    from tests.parts.shop import Shop
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares the engine and its parts runs in one process, beside the others."""
+    """What shares the engine and its parts runs in one process, beside the others; and last, what needs machines: they
+    stay up until the end."""
     for item in items:
         if "docker_engine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("engine"))
+    items.sort(key=lambda item: "site" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture
@@ -24,3 +36,31 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
         down = box.run("sandbox", "down")
         assert down.code == 0, down.err
         assert not (tmp_path / "sandbox").exists(), "the sandbox left files behind"
+
+
+@pytest.fixture(scope="session")
+def site(
+    tmp_path_factory: pytest.TempPathFactory,
+    docker_engine: docker.DockerClient,
+    private_registry: Registry,
+    small_images: Images,
+    shop: Shop,
+) -> Iterator[Site]:
+    """The sandbox with real machines; what the images of stacks/django are built from (`shop` fetches it)."""
+    from machines import Site
+
+    small_images.trust(private_registry)
+    folder = tmp_path_factory.mktemp("site")
+    box = Sandbox(folder / "sandbox", "--mode", "docker")
+    try:
+        yield Site(box, docker_engine, private_registry, folder)
+    finally:
+        down = box.start("sandbox", "down").end(120)
+        assert down.code == 0, down.err
+
+
+@pytest.fixture(scope="session")
+def day(site: Site) -> Day:
+    from day import play
+
+    return play(site)

@@ -1,0 +1,55 @@
+"""A day of the shop on real machines, played once for all tests that ask about it.
+
+Deploy A; then, under load: deploy B, the registry goes away, rollback.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from machines import Machine, Site
+from program import Ended
+
+from bluegreen.sandbox.load import Report
+from tests.parts.execs import Execs
+from tests.parts.wait import until
+
+RATE = 120.0
+REQUESTS = 10_000
+
+
+@dataclass(frozen=True)
+class Day:
+    """`machines` of both fleets; `words` are the command lines of all programs that started meanwhile."""
+
+    first: Ended
+    second: Ended
+    back: Ended
+    calls_of_rollback: list[str]
+    load: Report
+    machines: tuple[Machine, ...]
+    words: list[str]
+    words_lost: bool
+
+
+def play(site: Site) -> Day:
+    with Execs() as seen:
+        first = site.deploy("A")
+        assert first.code == 0, first.err
+        load = site.load(RATE)
+        load.start()
+        try:
+            second = site.deploy("B")
+            assert second.code == 0, second.err
+            fleets = (*site.machines("live"), *site.machines("standby"))
+            site.registry.stop()
+            try:
+                site.box.forget_calls()
+                back = site.rollback()
+                calls = [f"{call['service']}:{call['operation']}" for call in site.box.calls()]
+            finally:
+                site.registry.start()
+            until(lambda: load.report().requests >= REQUESTS, 2 * REQUESTS / RATE, load.report)
+        finally:
+            load.stop()
+    return Day(first, second, back, calls, load.report(), fleets, seen.lines, seen.lost)

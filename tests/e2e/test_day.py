@@ -1,0 +1,33 @@
+"""What a day of the Django shop on four, then eight real machines shows: deploy, deploy, rollback."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from day import REQUESTS, Day
+from machines import STACK, Site
+
+from tests.parts.shop import receipt
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+
+def test_no_request_of_ten_thousand_fails(day: Day) -> None:
+    print(day.load)
+    assert day.load.requests >= REQUESTS
+    assert (day.load.failed, day.load.reasons) == (0, {})
+    assert set(day.load.requests_by_version) == {"A", "B"}
+
+
+def test_the_rollback_needs_no_registry_and_no_machine(day: Day, site: Site) -> None:
+    assert day.back.code == 0, day.back.err
+    assert not [call for call in day.calls_of_rollback if call.startswith(("ec2:", "ssm:"))], day.calls_of_rollback
+    assert [call for call in day.calls_of_rollback if ":Modify" in call] == ["elbv2:ModifyRule"]
+    assert site.box.run("history", STACK, "--output", "json").json["deployments"]
+
+
+def test_nginx_answers_from_django_with_the_secret_that_the_machine_fetched(day: Day, site: Site) -> None:
+    status, text = site.get("/receipts/7")
+    assert status == 200
+    assert json.loads(text)["receipt"] == receipt(site.planted["/shop/secret-key"], 7)
