@@ -24,12 +24,12 @@ LAYERS = "FROM scratch\nCOPY root /\nENTRYPOINT {entrypoint}\nLABEL {label}=1\n"
 
 
 class Images:
-    """What it built and pushed leaves the engine again with `clear`; the registry keeps it."""
+    """What it built and pushed, and what anybody pushed to a registry that it trusts, leaves the engine with `clear`."""
 
     def __init__(self, client: docker.DockerClient) -> None:
         self._client = client
         self._names: set[str] = set()
-        self._trusted: set[Path] = set()
+        self._trusted: dict[str, Path] = {}
 
     def busybox(self, name: str, entrypoint: Sequence[str], files: Mapping[str, str | bytes] | None = None) -> str:
         """Its id. /bin holds busybox's programs; `files` (absolute path → content) are there, too, all executable."""
@@ -60,21 +60,23 @@ class Images:
         return f"{target}@{digests[-1]}"
 
     def clear(self) -> None:
-        for name in sorted(self._names):
+        known = {name for image in self._client.images.list() for name in (*image.tags, *image.attrs["RepoDigests"])}
+        pushed = {name for name in known if name.partition("/")[0] in self._trusted}
+        for name in sorted(self._names | pushed):
             with contextlib.suppress(ImageNotFound):
                 self._client.images.remove(name, force=True)
-        for folder in self._trusted:
+        for folder in self._trusted.values():
             shutil.rmtree(folder)
 
     def trust(self, registry: Registry) -> None:
         """The engine reads this folder at each call; a registry on loopback it trusts unseen."""
         folder = CERTIFICATES / registry.host
-        if folder in self._trusted or registry.address.startswith("127."):
+        if registry.host in self._trusted or registry.address.startswith("127."):
             return
         if not os.access(CERTIFICATES.parent, os.W_OK):
             raise Missing(f"{CERTIFICATES} cannot be written: the engine would not trust the registry")
         folder.mkdir(parents=True)
-        self._trusted.add(folder)
+        self._trusted[registry.host] = folder
         shutil.copyfile(registry.ca, folder / "ca.crt")
 
 
