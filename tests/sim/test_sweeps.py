@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(400)  # thousands of runs in a test, on a machi
 # Schedules that broke a promise once: a late group or launch, a clock that jumped, a rollback that could not be finished or
 # that had moved one of two bindings, a fleet that died while the other was being stopped, another's weights before the switch.
 ONCE_BROKEN = (
+    63468,
     3492,
     103605,
     114985,
