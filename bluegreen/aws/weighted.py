@@ -252,6 +252,7 @@ def _group_arguments(spec: GroupSpec, tags: dict[str, str]) -> dict[str, Any]:
         "VpcId": spec.vpc,
         "TargetType": "instance",
         "HealthCheckProtocol": "HTTP",
+        "HealthCheckPort": str(spec.check_port or "traffic-port"),
         "HealthCheckPath": spec.path,
         "HealthCheckIntervalSeconds": spec.interval_s,
         "HealthCheckTimeoutSeconds": spec.timeout_s,

@@ -180,6 +180,7 @@ def _group_specs(stack: Stack, places: tuple[Place, ...], colour: Colour, epoch:
             unhealthy=spec.health.unhealthy,
             matcher=spec.health.matcher,
             drain_s=spec.drain_s,
+            check_port=spec.health.port,
         )
         for number, (spec, place) in enumerate(zip(stack.traffic, places, strict=True))
     )

@@ -49,7 +49,7 @@ def answers(target: Target | None, spec: GroupSpec | None) -> str:
     if spec is None:
         return raw
     code, _, words = target.reason.partition(":")
-    port = f"port {spec.port}"
+    port = f"port {spec.check_port or spec.port}"
     if found := _CODES.search(words):
         return f"{port} answers {found[1]} on {spec.path}"
     if code == "Target.Timeout":

@@ -17,7 +17,8 @@ GoalKind = Literal["deploy", "rollback", "abort", "heal", "gc"]
 
 @dataclass(frozen=True, slots=True)
 class GroupSpec:
-    """One target group to make: the name it will have, and the health check as ELB takes it (seconds)."""
+    """One target group to make: the name it will have, and the health check as ELB takes it (seconds). Without
+    `check_port` the checks go where the traffic goes."""
 
     name: str
     vpc: str
@@ -29,6 +30,7 @@ class GroupSpec:
     unhealthy: int
     matcher: str
     drain_s: int
+    check_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class FleetShape:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The load balancer's check of one target. `matcher` is the set of good HTTP codes, as ELB writes it."""
+    """The load balancer's check of one target. `matcher` is the set of good HTTP codes, as ELB writes it; `port` is another
+    one than that of the traffic."""
 
     path: str = "/"
     interval_s: int = 5
@@ -43,6 +44,7 @@ class Health:
     healthy: int = 2
     unhealthy: int = 2
     matcher: str = "200"
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

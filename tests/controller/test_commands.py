@@ -53,6 +53,14 @@ def test_the_standby_stays_attached_and_healthy_while_the_next_one_is_deployed(s
     assert seen and all(w["A"] == 0 and w["B"] == 100 for w in seen)
 
 
+@pytest.mark.parametrize(("port", "told"), [(None, "traffic-port"), (8717, "8717")])
+def test_the_checks_may_go_to_a_port_of_their_own(stage: Stage, port: int | None, told: str) -> None:
+    (binding,) = shop("A").traffic
+    assert stage.deploy("A", traffic=(replace(binding, health=replace(binding.health, port=port)),)).exit_code == 0
+    (group,) = stage.boto.client("elbv2").describe_target_groups()["TargetGroups"]
+    assert (group["Port"], group["HealthCheckPort"], group["HealthCheckPath"]) == (8080, told, "/health")
+
+
 def test_colours_take_turns(stage: Stage) -> None:
     for version, colour in (("A", "blue"), ("B", "green"), ("C", "blue")):
         stage.deploy(version)

@@ -39,6 +39,11 @@ def test_the_balancers_words(state: str, reason: str, told: str) -> None:
     assert answers(Target("i-1", state, reason), SPEC) == told
 
 
+def test_the_port_that_is_told_is_the_one_that_is_checked() -> None:
+    sick = Target("i-1", "unhealthy", "Target.FailedHealthChecks: Health checks failed")
+    assert answers(sick, replace(SPEC, check_port=8717)) == "port 8717 cannot be reached for /health"
+
+
 def test_a_target_that_is_not_there() -> None:
     assert answers(None, SPEC) == "it is not registered with the load balancer"
 

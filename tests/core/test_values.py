@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bluegreen.core.event import Shifting, event_from_plain, event_to_plain
 from bluegreen.core.fleet import BindingRef, Colour, Fleet, deployment_id, group_name, split_deployment
-from bluegreen.core.goal import Before, Goal
+from bluegreen.core.goal import Before, Goal, GroupSpec
 from bluegreen.core.guard import forbidden
 from bluegreen.core.observation import Binding, Group, Instance, Observation, Target
 from bluegreen.core.plain import from_plain, to_plain
@@ -94,6 +94,12 @@ def test_a_record_and_events_read_back_as_written() -> None:
     assert from_plain(Record, json.loads(json.dumps(to_plain(record)))) == record
     event = Shifting(1.5, "rule", (("tg", 100),))
     assert event_from_plain(json.loads(json.dumps(event_to_plain(event)))) == event
+
+
+def test_a_group_from_before_there_were_check_ports_reads_as_one_without() -> None:
+    group = GroupSpec("shop-blue-7", "vpc-1", 80, "/health", 5, 4, 2, 2, "200", 60)
+    older = {name: value for name, value in to_plain(group).items() if name != "check_port"}
+    assert from_plain(GroupSpec, older) == group
 
 
 def test_reading_forgives_unknown_keys_and_nothing_else() -> None:
