@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bluegreen.errors import (
@@ -77,6 +77,10 @@ class Aws:
     calls: int = 0
     _clients: dict[str, Any] = field(default_factory=dict)
     _making: Any = field(default_factory=threading.Lock)
+
+    def at(self, region: str) -> Aws:
+        """The same in another region."""
+        return self if region == self.region else replace(self, region=region, _clients={}, _making=threading.Lock())
 
     def read(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """A call that changes nothing: tried again on throttling and on a lost answer."""

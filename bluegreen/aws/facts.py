@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bluegreen.aws.client import Aws
 from bluegreen.core.stack import FleetShape
-from bluegreen.errors import CloudError, NotFound, Refused
+from bluegreen.errors import NotFound, Refused
 
 # Canonical, "Finding Ubuntu images with the AWS CLI": one public parameter per release and architecture
 UBUNTU = "/aws/service/canonical/ubuntu/server/{release}/stable/current/{arch}/hvm/ebs-gp3/ami-id"
@@ -56,15 +56,3 @@ def ami(aws: Aws, wanted: str, architecture: str) -> str:
     if not found.startswith("ami-"):
         raise Refused(f"{wanted}: the SSM parameter {name} holds no AMI id", where="fleet.ami")
     return found
-
-
-def secret(aws: Aws, reference: str) -> str:
-    """The value of ssm:/path, for this process only: never logged, never passed on."""
-    name = reference.removeprefix("ssm:")
-    try:
-        value = aws.read("ssm", "get_parameter", Name=name, WithDecryption=True)["Parameter"]["Value"]
-    except CloudError as error:
-        raise Refused(
-            f"the secret {reference} cannot be read", where="registry.auth.password", why=error.what
-        ) from error
-    return str(value)

@@ -38,7 +38,7 @@ def run(options: Namespace) -> int:
     since = time.monotonic()
     stack = for_platform(shared.load_stack(options), options.platform)
     wire_images.require_images(stack)
-    known = wire_images.logins(stack, wire_images.password(options, stack.region))
+    known = wire_images.logins(stack, wire_images.aws(options, stack.region))
     with wire_images.registry(known, stack.registry.ca) as registry:
         chain = survey(stack.images, wire_images.folder_of(stack), registry)
         reasons = why(chain, registry) if options.explain or not all(one.digest for one in chain) else {}

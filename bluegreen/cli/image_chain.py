@@ -61,7 +61,7 @@ def for_deploy(options: Namespace, stack: Stack) -> tuple[Stack, Lineage | None]
     from bluegreen.images.chain import survey
 
     wire_images.require_images(stack)
-    known = wire_images.logins(stack, wire_images.password(options, stack.region))
+    known = wire_images.logins(stack, wire_images.aws(options, stack.region))
     with wire_images.registry(known, stack.registry.ca) as registry:
         chain = survey(stack.images, wire_images.folder_of(stack), registry)
         if options.build:

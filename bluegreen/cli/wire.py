@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import getpass
 import os
 import socket
@@ -150,13 +149,11 @@ def deploy_job(
 
 
 def _images(wired: Wired, stack: Stack) -> RegistryImages:
-    from bluegreen.aws.facts import secret
-    from bluegreen.images.registry import Credentials, RegistryImages
+    from bluegreen.cli.wire_images import declared_login
+    from bluegreen.images.registry import RegistryImages
 
-    login = stack.registry.login
-    known = {}
-    if login is not None:
-        known[stack.registry.host] = Credentials(login.username, functools.partial(secret, wired.aws, login.password))
+    login = declared_login(stack.registry, lambda: wired.aws)
+    known = {stack.registry.host: login} if login else {}
     return RegistryImages(known, authorities=stack.registry.ca, sleep=wired.clock.sleep)
 
 

@@ -1,6 +1,6 @@
 """Joins what the image chain needs: the stack file's images, the registry with whoever logs in, the engine, Git.
 
-Apart from wire.py, because a build needs no AWS: boto is imported only when the registry's password is an SSM parameter.
+Apart from wire.py, because a build needs no AWS: boto is imported only when the registry's password is kept there.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from bluegreen.images.login import login
 from bluegreen.images.registry import Credentials, RegistryImages
 
 if TYPE_CHECKING:
-    from bluegreen.core.stack import Stack
+    from bluegreen.aws.client import Aws
+    from bluegreen.core.stack import Registry, Stack
     from bluegreen.images.build import Builder
 
-Password = Callable[[str], str]  # of a reference such as ssm:/shop/registry
+ECR_USER = "AWS"  # ECR user guide, "Private registry authentication"
 
 
 def folder_of(stack: Stack) -> Path:
@@ -37,16 +38,28 @@ def require_images(stack: Stack) -> None:
         )
 
 
-def logins(stack: Stack, password: Password) -> dict[str, Credentials]:
+def logins(stack: Stack, aws: Callable[[], Aws]) -> dict[str, Credentials]:
     """`docker login`'s, for every host that the chain uses; for registry.host else the stack file's."""
     names = {image.name for image in stack.images}
     bases = {image.base for image in stack.images} - names - {SCRATCH}
     hosts = {stack.registry.host, *(parse(base).host for base in bases)}
     found = {host: known for host in sorted(hosts) if (known := login(host))}
-    declared = stack.registry.login
-    if declared and stack.registry.host not in found:
-        found[stack.registry.host] = Credentials(declared.username, lambda: password(declared.password))
-    return found
+    declared = declared_login(stack.registry, aws)
+    return {stack.registry.host: declared, **found} if declared else found
+
+
+def declared_login(registry: Registry, aws: Callable[[], Aws]) -> Credentials | None:
+    """The stack file's; AWS is asked when the registry wants the password."""
+    login = registry.login
+    if login is None and not registry.ecr:
+        return None
+
+    def password() -> str:
+        from bluegreen.aws.secrets import ecr_password, secret
+
+        return secret(aws(), login.password) if login else ecr_password(aws(), registry.host)
+
+    return Credentials(login.username if login else ECR_USER, password)
 
 
 @contextlib.contextmanager
@@ -58,17 +71,16 @@ def registry(known: dict[str, Credentials], authorities: str = "") -> Iterator[R
         made.close()
 
 
-def password(options: Namespace, region: str) -> Password:
-    """From SSM, asked for when a registry wants it."""
+def aws(options: Namespace, region: str) -> Callable[[], Aws]:
+    """Made when it is needed."""
 
-    def ask(reference: str) -> str:
-        from bluegreen.aws.facts import secret
+    def make() -> Aws:
         from bluegreen.cli import wire
         from bluegreen.cli.progress import Quiet
 
-        return secret(wire.wire(options, Quiet(), region).aws, reference)
+        return wire.wire(options, Quiet(), region).aws
 
-    return ask
+    return make
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_ECR = re.compile(r"\d{12}\.dkr\.ecr\.([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com(?:\.cn)?")
 _LONGEST_NAME = 255
 _HIGHEST_PORT = 65_535
 
@@ -80,6 +81,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def ecr_region(host: str) -> str:
+    """The region of a private registry of ECR; "" for any other host."""
+    match = _ECR.fullmatch(host)
+    return match[1] if match else ""
 
 
 def _split(rest: str) -> tuple[str, str, str | None]:

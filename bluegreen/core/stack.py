@@ -77,11 +77,13 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """`host` as it stands in image names, with port if there is one; `ca` is the PEM text of who signed its certificate."""
+    """`host` as it stands in image names, with port if there is one; `ca` is the PEM text of who signed its certificate.
+    With `ecr` the instance's role gets a password by itself."""
 
     host: str
     login: Login | None = None
     ca: str = ""
+    ecr: bool = False
 
 
 @dataclass(frozen=True, slots=True)
