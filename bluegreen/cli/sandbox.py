@@ -97,11 +97,21 @@ def _show(options: Namespace, state: SandboxState) -> int:
         known = {
             key: getattr(state, key) for key in ("pid", "endpoint", "registry", "region", "account", "mode", "folder")
         }
-        say_json({"exit_code": 0, "running": True, **known, "listeners": dict(state.listeners)})
+        say_json(
+            {
+                "exit_code": 0,
+                "running": True,
+                **known,
+                "listeners": dict(state.listeners),
+                "instances": list(state.instances),
+            }
+        )
         return 0
     say(f"sandbox running (pid {state.pid}, {state.mode} mode): AWS at {state.endpoint}, registry at {state.registry}")
     for name, port in sorted(state.listeners.items()):
         say(f"  {name} answers at http://127.0.0.1:{port}")
+    for one in sorted(state.instances, key=lambda one: (one["name"], one["id"])):
+        say(f"  {one['id']}  {one['state']:<13}  {one['address']:<15}  {one['name']}".rstrip())
     say("use it with --sandbox, or with any AWS tool:")
     say(f"  export AWS_ENDPOINT_URL={state.endpoint} AWS_REGION={state.region}")
     say("  export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox")

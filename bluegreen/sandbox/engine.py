@@ -139,6 +139,20 @@ class Engine:
                 group for backend in backends for group in routes.groups(backend, self._targets, self._address)
             )
 
+    def instances(self) -> list[dict[str, str]]:
+        """What there is, in the words of `state.SandboxState.instances`."""
+        with self.entered():
+            self._settle()
+            return [
+                {
+                    "id": life.instance.id,
+                    "name": moto.tags_of(life.instance).get("Name", ""),
+                    "address": (self._address(life.instance.id, 0) or ("",))[0],
+                    "state": life.state,
+                }
+                for life in self._lifetimes.shown()
+            ]
+
     def report_check(self, group_arn: str, target_id: str, port: int, passed: bool, reason: str) -> None:
         with self.entered():
             for backend in moto.elbv2_regions(self.account).values():

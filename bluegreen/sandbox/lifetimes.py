@@ -67,6 +67,10 @@ class Lifetimes:
         life = self._lives.get(instance_id)
         return None if life is None or life.hidden else life
 
+    def shown(self) -> list[Life]:
+        """All that can be seen and have not ended."""
+        return [life for life in self._lives.values() if not life.hidden and life.state != "terminated"]
+
     def state(self, instance_id: str) -> str | None:
         """Also of an instance that cannot be seen yet."""
         life = self._lives.get(instance_id)

@@ -105,18 +105,22 @@ def _serve(options: argparse.Namespace, endpoint: socket.socket, voice: _Voice) 
 
 
 async def _beat(running: state.SandboxState, world: World, stopping: asyncio.Event) -> None:
-    """Until `stopping`: says once a second that the sandbox lives, and which listeners there are."""
+    """Until `stopping`: says once a second that the sandbox lives, and which listeners and instances there are."""
     folder, missed = Path(running.folder), 0
     while not stopping.is_set() and missed < MISSED:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), HEARTBEAT_S)
         missed = 0 if state.touch(folder) else missed + 1
-        listeners = await asyncio.to_thread(world.listeners)
-        if not missed and listeners != running.listeners:
-            running = dataclasses.replace(running, listeners=listeners)
+        now = await asyncio.to_thread(_seen, running, world)
+        if not missed and now != running:
+            running = now
             state.write(running)
     if missed:
         log.warning("%s is gone: nobody could find this sandbox any more, so it ends", folder / state.FILE)
+
+
+def _seen(running: state.SandboxState, world: World) -> state.SandboxState:
+    return dataclasses.replace(running, listeners=world.listeners(), instances=world.instances())
 
 
 def _state(options: argparse.Namespace, world: World) -> state.SandboxState:
@@ -133,6 +137,7 @@ def _state(options: argparse.Namespace, world: World) -> state.SandboxState:
         endpoint=world.endpoint,
         registry=world.registry,
         listeners=world.listeners(),
+        instances=world.instances(),
         folder=str(folder),
         made_folder=options.made_folder,
         log=str(folder / state.LOG),

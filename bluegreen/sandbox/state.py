@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,7 +29,8 @@ Mode = Literal["process", "docker"]
 
 @dataclass(frozen=True, slots=True)
 class SandboxState:
-    """`listeners` maps "load balancer:port" to the port of 127.0.0.1 where it answers. `started` goes with `pid`."""
+    """`listeners` maps "load balancer:port" to the port of 127.0.0.1 where it answers; an instance has `id`, `name`, `state`
+    and, while it runs, `address`. `started` goes with `pid`."""
 
     pid: int
     started: str
@@ -41,6 +42,7 @@ class SandboxState:
     endpoint: str  # http://127.0.0.1:5600
     registry: str  # 127.0.0.1:5601
     listeners: Mapping[str, int]
+    instances: Sequence[Mapping[str, str]]
     folder: str
     made_folder: bool  # by us: then `down` removes it
     log: str

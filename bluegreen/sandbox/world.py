@@ -103,6 +103,9 @@ class World:
             if listener.arn in ports
         }
 
+    def instances(self) -> list[dict[str, str]]:
+        return self._engine.instances()
+
     def _close_aws(self) -> None:
         for server in self._aws:
             if self._threads:

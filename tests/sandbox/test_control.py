@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -11,12 +12,15 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
+from bluegreen.cli import sandbox as command
 from bluegreen.errors import BluegreenError, Refused
 from bluegreen.sandbox import control, pids, state
 from bluegreen.sandbox.control import Crashed
@@ -86,6 +90,35 @@ def test_up_status_up_down(home: Path) -> None:
     assert home.parent.exists()
     assert control.status() is None
     assert control.down()[0].was == "absent"
+
+
+def test_status_lists_the_instances(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    running = up()
+    assert running.instances == []
+    client = boto3.client(
+        "ec2", "eu-west-1", endpoint_url=running.endpoint, aws_access_key_id="a", aws_secret_access_key="a"
+    )
+    tags = [{"Key": "Name", "Value": "shop-blue"}]
+    made = client.run_instances(
+        ImageId="ami-0240400000000a064",
+        InstanceType="m7i.large",
+        MinCount=2,
+        MaxCount=2,
+        SubnetId="subnet-0a11ce0000000000a",
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )
+    one, other = sorted(each["InstanceId"] for each in made["Instances"])
+
+    def seen() -> dict[str, tuple[str, str]]:
+        now = control.status()
+        assert isinstance(now, SandboxState)
+        return {each["id"]: (each["name"], each["state"]) for each in now.instances}
+
+    eventually(lambda: seen() == {one: ("shop-blue", "running"), other: ("shop-blue", "running")})
+    client.terminate_instances(InstanceIds=[other])
+    eventually(lambda: seen() == {one: ("shop-blue", "running")})
+    command.run(Namespace(action="status", output="text"))
+    assert re.search(rf"^  {one}  running +127\.\d+\.\d+\.\d+ +shop-blue$", capsys.readouterr().out, re.M)
 
 
 def test_the_server_is_a_daemon_and_outlives_who_started_it(home: Path) -> None:
