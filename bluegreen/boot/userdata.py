@@ -10,6 +10,8 @@ import gzip
 import hashlib
 import io
 import json
+import re
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,12 +21,13 @@ from bluegreen.boot.shrink import shrink
 from bluegreen.core.stack import Stack
 from bluegreen.errors import UsageError
 
-__all__ = ["boot_document", "fingerprint", "render"]
+__all__ = ["boot_document", "fingerprint", "images", "render"]
 
 LIMIT = 16_384  # EC2 user guide, "Run commands at launch": 16 KB in raw form, before it is base64-encoded
 DOCUMENT = "/etc/bluegreen/boot.json"
 LIBRARY = "/usr/local/lib/bluegreen"
 LARGEST = 4
+_HELD = re.compile(rf"path: {re.escape(DOCUMENT)}\n.*\n\s+encoding: (\S+)\n\s+content: (\S+)\n")
 
 
 def render(stack: Stack, images: Mapping[str, str]) -> bytes:
@@ -38,6 +41,20 @@ def render(stack: Stack, images: Mapping[str, str]) -> bytes:
     if len(packed) <= LIMIT:
         return packed
     raise _too_large(stack, document, len(packed))
+
+
+def images(user_data: bytes) -> tuple[str, ...]:
+    """The images, by their digests, that `render` put in. Raises ValueError when it is no user data of ours."""
+    try:
+        text = gzip.decompress(user_data) if user_data.startswith(b"\x1f\x8b") else user_data
+        held = _HELD.search(text.decode())
+        if held is None:
+            raise ValueError(f"there is no {DOCUMENT} in it")
+        content = base64.b64decode(held[2])
+        document = json.loads(gzip.decompress(content) if held[1].startswith("gz") else content)
+        return tuple(str(service["image"]) for service in document["services"])
+    except (OSError, EOFError, zlib.error, LookupError, TypeError) as error:
+        raise ValueError(f"it is damaged: {type(error).__name__}") from error
 
 
 def fingerprint(stack: Stack, images: Mapping[str, str]) -> str:

@@ -28,6 +28,7 @@ COMMANDS = {
     "heal": "replace dead instances of the live or the standby fleet by the same release",
     "gc": "end what was left behind: instances and target groups that no record keeps",
     "build": "the image chain: base, dependencies, application; only what changed",
+    "images": "the image chain in the registry: prune what no release needs",
     "check": "check a stack file; no AWS call",
     "schema": "print the JSON Schema of the stack file, for editors",
     "sandbox": "an AWS on this machine: up, down, status",

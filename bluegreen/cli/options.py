@@ -26,6 +26,10 @@ def aws(parser: ArgumentParser) -> None:
 
 def stack_file(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the stack file, for example stacks/demo.yml")
+    values(parser)
+
+
+def values(parser: ArgumentParser) -> None:
     parser.add_argument("--version", metavar="V", help="the version to use: the value of ${VERSION} in the stack file")
     parser.add_argument("--set", action="append", metavar="K=V", help="the value of ${K} in the stack file; repeatable")
 
@@ -43,13 +47,13 @@ def seconds(text: str) -> float:
     return float(int(number) * UNITS[unit])
 
 
-def load_stack(options: Namespace, *, placeholders: bool = False) -> Stack:
-    """The stack of FILE, with --version and --set put in."""
+def load_stack(options: Namespace, file: str = "", *, placeholders: bool = False) -> Stack:
+    """The stack of `file`, else of FILE, with --version and --set put in."""
     from pathlib import Path
 
     from bluegreen.stackfile.load import load
 
-    return load(Path(options.file), variables(options), placeholders=placeholders)
+    return load(Path(file or options.file), variables(options), placeholders=placeholders)
 
 
 def variables(options: Namespace) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import getpass
 import os
 import socket
@@ -121,13 +122,7 @@ def deploy_job(
     from bluegreen.controller.commands import Deploy
     from bluegreen.controller.resolve import Facts, stack_architecture
 
-    account, arn = ask.identity(wired.aws)
-    if account != stack.account:
-        raise Refused(
-            f"these credentials are for account {account}, but {stack.name} lives in {stack.account}",
-            where=f"{stack.source}: account",
-            next="use the right AWS_PROFILE",
-        )
+    account, arn = _identity(wired, stack)
 
     def facts(vpc: str) -> Facts:
         zones = ask.zones(wired.aws, stack.fleet, vpc)
@@ -146,6 +141,29 @@ def deploy_job(
         lineage=lineage,
         prepare=lambda: ensure_table(wired, wired.world.watcher.note),
     )
+
+
+def _identity(wired: Wired, stack: Stack) -> tuple[str, str]:
+    """Account and ARN of whoever asks. Raises Refused when that account is not the stack's."""
+    from bluegreen.aws.facts import identity
+
+    account, arn = identity(wired.aws)
+    if account != stack.account:
+        raise Refused(
+            f"these credentials are for account {account}, but {stack.name} lives in {stack.account}",
+            where=f"{stack.source}: account",
+            next="use the right AWS_PROFILE",
+        )
+    return account, arn
+
+
+def needed_images(wired: Wired, stack: Stack, releases: int) -> dict[str, str]:
+    """Digest → who needs it."""
+    from bluegreen.boot import userdata
+    from bluegreen.controller.needed import needed
+
+    _identity(wired, stack)
+    return needed(wired.records, stack.name, releases, lambda text: userdata.images(base64.b64decode(text)))
 
 
 def _images(wired: Wired, stack: Stack) -> RegistryImages:

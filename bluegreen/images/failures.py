@@ -10,12 +10,14 @@ from bluegreen.errors import CloudError, Throttled, Unreachable
 CA_VARIABLE = "BLUEGREEN_REGISTRY_CA"
 
 
-def denied(host: str, repository: str, username: str, status: int) -> CloudError:
+def denied(host: str, repository: str, username: str, status: int, deletes: bool = False) -> CloudError:
     """401 is about who asks, 403 about what that one may do."""
     if not username:
         what, then = f"{host} asks for a login, and there is none for it", "set registry.auth in the stack file"
     elif status == 401:
         what, then = f"{host} refuses the login of {username}", "compare user name and password with the registry"
+    elif deletes:
+        what, then = f"{username} may not delete in {repository}", f"give {username} that right, in the registry"
     else:
         what, then = f"{username} may not pull {repository}", f"let {username} read it, in the registry"
     return CloudError(

@@ -10,6 +10,8 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from bluegreen.core.image_ref import ImageRef, PinnedImage, parse
 from bluegreen.errors import CloudError, NotFound, Refused
@@ -21,6 +23,18 @@ __all__ = ["Credentials", "RegistryImages"]
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 NAMED_TAGS = 8
+UNUSABLE = "MANIFEST_INVALID"
+TAG_PAGES = 100  # of 1000 tags, where a registry gives as many as it is asked for
+_NEXT_PAGE = re.compile(r"<([^>]*)>[^,]*rel=\"?next")
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An image of one platform with its labels, or an index with the digests of its parts."""
+
+    digest: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    children: tuple[str, ...] = ()
 
 
 class RegistryImages:
@@ -63,19 +77,55 @@ class RegistryImages:
         _, document = self._document(ref, ref.version)
         return self._choose(ref, document, architecture)[1] if isinstance(document, Index) else document
 
-    def labels(self, reference: str) -> Mapping[str, str]:
-        """The labels of an image of one platform; none when it does not exist."""
+    def describe(self, reference: str) -> Described:
+        """Raises NotFound."""
         ref = parse(reference)
-        try:
-            _, document = self._document(ref, ref.version)
-        except NotFound:
-            return {}
+        digest, document = self._document(ref, ref.version)
         if isinstance(document, Index):
-            return {}
+            return Described(digest, children=tuple(part for _, part in document.entries))
         try:
-            return manifest.config_labels(self._config(ref, document).body)
+            return Described(digest, manifest.config_labels(self._config(ref, document).body))
         except ValueError as error:
             raise _unusable(ref, f"of its config: {error}") from None
+
+    def labels(self, reference: str) -> Mapping[str, str]:
+        """The labels of an image of one platform; none when it does not exist."""
+        try:
+            return self.describe(reference).labels
+        except NotFound:
+            return {}
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """All tags of host/repository, none when the registry does not have it."""
+        ref, found, query = parse(repository), list[str](), "n=1000"
+        for _ in range(TAG_PAGES):
+            reply = self._ask("GET", ref, f"tags/list?{query}", "application/json")
+            if reply.status == 404:
+                return tuple(found)
+            if reply.status != 200:
+                raise _refusal(ref, f"list the tags of {ref.name}", reply)
+            found += manifest.tags(reply.body)
+            more = _NEXT_PAGE.search(reply.headers.get("Link", ""))
+            if not more:
+                return tuple(found)
+            query = urlsplit(more[1]).query
+        raise CloudError(f"the list of {repository}'s tags has no end", action="registry:list", where=repository)
+
+    def delete(self, reference: str) -> None:
+        """The manifest `reference` (host/repository@sha256:…) with all its tags; one that is gone already is no error."""
+        ref = parse(reference)
+        reply = self._transport.ask(
+            "DELETE", ref.host, ref.repository, f"manifests/{ref.digest}", actions="pull,delete"
+        )
+        if reply.status == 405:
+            raise Refused(
+                f"{ref.host} does not let images be deleted",
+                where=reference,
+                why=f"HTTP 405 {manifest.error_code(reply.body)}".strip(),
+                next="enable it: storage.delete.enabled in the settings of the distribution registry",
+            )
+        if reply.status not in (200, 202, 404):
+            raise _refusal(ref, f"delete {ref}", reply)
 
     def close(self) -> None:
         self._transport.close()
@@ -128,8 +178,7 @@ class RegistryImages:
     def _verified(self, ref: ImageRef, reply: Reply, expected: str) -> str:
         """The digest of the bytes that came; it must be the one asked for, and the one the registry claims."""
         if reply.status != 200:
-            why = f"HTTP {reply.status} {manifest.error_code(reply.body)}".strip()
-            raise CloudError(f"{ref.host} does not give {ref}", action="registry:pull", where=ref.name, why=why)
+            raise _refusal(ref, f"give {ref}", reply)
         actual = "sha256:" + hashlib.sha256(reply.body).hexdigest()
         for claimed in (expected, reply.headers.get("Docker-Content-Digest", "")):
             if claimed and claimed != actual:
@@ -182,6 +231,11 @@ def _some(tags: tuple[str, ...], wanted: str) -> str:
     return f"{', '.join(close)} and {len(tags) - len(close)} more"
 
 
+def _refusal(ref: ImageRef, what: str, reply: Reply) -> CloudError:
+    why = f"HTTP {reply.status} {manifest.error_code(reply.body)}".strip()
+    return CloudError(f"{ref.host} does not {what}", action="registry", where=ref.name, why=why)
+
+
 def _other_platform(ref: ImageRef, architecture: str, has: str) -> Refused:
     return Refused(
         f"{ref} is not made for linux/{architecture}",
@@ -192,4 +246,4 @@ def _other_platform(ref: ImageRef, architecture: str, has: str) -> Refused:
 
 
 def _unusable(ref: ImageRef, why: str) -> CloudError:
-    return CloudError(f"{ref} cannot be used", action="registry:pull", code="MANIFEST_INVALID", where=ref.name, why=why)
+    return CloudError(f"{ref} cannot be used", action="registry:pull", code=UNUSABLE, where=ref.name, why=why)

@@ -105,7 +105,7 @@ class Transport:
         if reply.status in (401, 403):
             # With a token in hand, 401 means that the login is good and not enough.
             status = 403 if (known or "").startswith("Bearer") else reply.status
-            raise failures.denied(host, repository, self._username(host), status)
+            raise failures.denied(host, repository, self._username(host), status, method == "DELETE")
         return reply
 
     def _known(self, host: str, scope: str) -> str | None:

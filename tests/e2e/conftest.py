@@ -9,6 +9,7 @@ from program import Sandbox
 
 if TYPE_CHECKING:
     import docker
+    from chains import Chain
     from day import Day
     from machines import Site
 
@@ -64,3 +65,32 @@ def day(site: Site) -> Day:
     from day import play
 
     return play(site)
+
+
+@pytest.fixture(scope="module")
+def outside(private_registry: Registry, small_images: Images) -> str:
+    """A small base in the registry, under the tag 1."""
+    small_images.busybox("bluegreen-tests/os", ["/bin/sh"])
+    small_images.push("bluegreen-tests/os", private_registry, "tests/os", "1")
+    return f"{private_registry.host}/tests/os:1"
+
+
+@pytest.fixture
+def chain(
+    tmp_path: Path, private_registry: Registry, outside: str, docker_engine: docker.DockerClient
+) -> Iterator[Chain]:
+    from chains import Chain
+    from docker.errors import ImageNotFound
+
+    made = Chain(tmp_path, private_registry, outside)
+    try:
+        yield made
+    finally:
+        made.images.close()
+        for image in docker_engine.images.list():
+            for tag in image.tags:
+                if tag.startswith((f"{private_registry.host}/{made.name}/", f"{private_registry.host}/shop/")):
+                    try:
+                        docker_engine.images.remove(tag, force=True)
+                    except ImageNotFound:
+                        continue

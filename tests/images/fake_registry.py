@@ -53,6 +53,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
+    def do_DELETE(self) -> None:
+        self._serve()
+
     def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
@@ -85,6 +88,9 @@ class Handler(BaseHTTPRequestHandler):
             found = registry.manifests.get((repository, rest))
             if found is None:
                 return self.reply(404, _error("MANIFEST_UNKNOWN"), {})
+            if self.command == "DELETE":
+                registry.manifests = {name: one for name, one in registry.manifests.items() if one != found}
+                return self.reply(202, b"", {})
             headers = {"Content-Type": found[0]}
             if registry.names_digests:
                 headers["Docker-Content-Digest"] = digest(found[1])
@@ -97,7 +103,12 @@ class Handler(BaseHTTPRequestHandler):
         tags = sorted(tag for name, tag in registry.manifests if name == repository and ":" not in tag)
         if not any(name == repository for name, _ in registry.manifests):  # as registry 2.8 does it
             return self.reply(404, _error("NAME_UNKNOWN"), {})
-        return self.reply(200, json.dumps({"name": repository, "tags": tags}).encode(), {})
+        query = parse_qs(urlsplit(self.path).query)
+        page = [tag for tag in tags if tag > query.get("last", [""])[0]][: registry.page]
+        more = {"Link": f'</v2/{repository}/tags/list?n=1000&last={page[-1]}>; rel="next"'}
+        return self.reply(
+            200, json.dumps({"name": repository, "tags": page}).encode(), more if page[-1:] != tags[-1:] else {}
+        )
 
 
 def _error(code: str) -> bytes:
@@ -123,6 +134,7 @@ class FakeRegistry(ThreadingHTTPServer):
         self.login = ("deploy", PASSWORD)
         self.may_pull = True
         self.names_digests = True
+        self.page = 1000  # tags a page
         self.realm = f"http://{self.host}/token"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -142,9 +154,16 @@ class FakeRegistry(ThreadingHTTPServer):
         return digest(body)
 
     def put_image(
-        self, repository: str, *tags: str, architecture: str = "amd64", kind: str = OCI_MANIFEST, os: str = "linux"
+        self,
+        repository: str,
+        *tags: str,
+        architecture: str = "amd64",
+        kind: str = OCI_MANIFEST,
+        os: str = "linux",
+        labels: dict[str, str] | None = None,
     ) -> str:
-        config = json.dumps({"os": os, "architecture": architecture, "tags": tags}).encode()
+        about = {"os": os, "architecture": architecture, "tags": tags, "config": {"Labels": labels}}
+        config = json.dumps(about).encode()
         self.blobs[digest(config)] = config
         layers = [{"mediaType": "layer", "digest": digest(b"layer"), "size": 1000}]
         parts = {"config": {"mediaType": "config", "digest": digest(config), "size": len(config)}, "layers": layers}

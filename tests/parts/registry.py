@@ -19,7 +19,7 @@ PACKAGES = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils"}
 class Registry:
     """At `host` (address:port), for `username` with `password`; what was pushed outlives stop and start."""
 
-    def __init__(self, folder: Path, authority: Authority, address: str, port: int = 0) -> None:
+    def __init__(self, folder: Path, authority: Authority, address: str, port: int = 0, deletes: bool = True) -> None:
         for program, package in PACKAGES.items():
             if not shutil.which(program):
                 raise Missing(f"there is no {program} (Debian package {package})")
@@ -42,7 +42,7 @@ class Registry:
         settings = {
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": str(self.data)}, "delete": {"enabled": True}},
+            "storage": {"filesystem": {"rootdirectory": str(self.data)}, "delete": {"enabled": deletes}},
             "auth": {"htpasswd": {"realm": "tests", "path": str(users)}},
             "http": {
                 "addr": self.host,
