@@ -26,6 +26,8 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--platform", choices=("linux/amd64", "linux/arm64"), help="build all images for this platform")
     parser.add_argument("--explain", action="store_true", help="only say what would be built, and why")
     parser.add_argument("--report", action="store_true", help="say what the images weigh, and what went into each")
+    text = "how long building and pushing may take together: 30m, 3h (default 2h)"
+    parser.add_argument("--timeout", metavar="T", type=shared.seconds, help=text)
     shared.aws(parser)
     shared.output(parser)
 
@@ -44,7 +46,8 @@ def run(options: Namespace) -> int:
         reasons = why(chain, registry) if options.explain or not all(one.digest for one in chain) else {}
         before = _manifests(stack, chain, registry, newest=True) if options.report else {}
         if not options.explain:
-            chain = make(stack, chain, registry, known, reasons, version=options.version or "", push=options.push)
+            version, push = options.version or "", options.push
+            chain = make(stack, chain, registry, known, reasons, version=version, push=push, timeout_s=options.timeout)
         report = _report(stack, chain, registry, before) if options.report else None
     _say(options, stack, chain, reasons, report, time.monotonic() - since)
     return 0

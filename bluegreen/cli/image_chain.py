@@ -32,16 +32,18 @@ def make(
     *,
     version: str,
     push: bool,
+    timeout_s: float | None = None,
 ) -> tuple[Planned, ...]:
     """The chain with what was missing built, and pushed if that is wanted."""
     if all(planned.digest for planned in chain):
         return chain
     from bluegreen.cli import wire_images
     from bluegreen.cli.build_progress import watched
-    from bluegreen.images.build import check
+    from bluegreen.images.build import LIMIT_S, Limit, check
 
     check(chain)
-    with watched() as watcher, wire_images.builder(stack, known, version, watcher.told) as builder:
+    limit = Limit(LIMIT_S if timeout_s is None else timeout_s)
+    with watched() as watcher, wire_images.builder(stack, known, version, watcher.told, limit) as builder:
         for name, words in reasons.items():
             watcher.told(name, "building: " + _few(words))
         built = builder.build(chain)

@@ -22,7 +22,7 @@ from bluegreen.images.registry import Credentials, RegistryImages
 if TYPE_CHECKING:
     from bluegreen.aws.client import Aws
     from bluegreen.core.stack import Registry, Stack
-    from bluegreen.images.build import Builder
+    from bluegreen.images.build import Builder, Limit
 
 ECR_USER = "AWS"  # ECR user guide, "Private registry authentication"
 
@@ -85,7 +85,7 @@ def aws(options: Namespace, region: str) -> Callable[[], Aws]:
 
 @contextlib.contextmanager
 def builder(
-    stack: Stack, known: Mapping[str, Credentials], version: str, told: Callable[[str, str], None]
+    stack: Stack, known: Mapping[str, Credentials], version: str, told: Callable[[str, str], None], limit: Limit
 ) -> Iterator[Builder]:
     """With the Docker engine. Raises UsageError when the SDK is not installed, Unreachable when no engine answers."""
     from bluegreen.images.build import Builder, Origin
@@ -101,7 +101,7 @@ def builder(
     origin = Origin(datetime.now(UTC).isoformat(timespec="seconds"), f"{commit}-dirty" if dirty else commit, version)
     engine = Engine(known.get)
     try:
-        yield Builder(engine, origin, told)
+        yield Builder(engine, origin, told, limit)
     finally:
         engine.close()
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import IO, Protocol
 
 from bluegreen.core.image_ref import parse
-from bluegreen.errors import CloudError, Refused
+from bluegreen.errors import BuildFailed, CloudError, Refused
 from bluegreen.images import chain, context, dockerfile, guard
 from bluegreen.images.chain import Planned, Registry
 
 JOBS = 4
+LIMIT_S = 7200.0  # for all builds and pushes of a command
 Told = Callable[[str, str], None]  # image, line
 
 
@@ -46,6 +48,18 @@ class Origin:
     version: str = ""
 
 
+class Limit:
+    """`seconds` from now on, for everything that is built and pushed together."""
+
+    def __init__(self, seconds: float = LIMIT_S, ticks: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._ticks = ticks
+        self._end = ticks() + seconds
+
+    def left(self) -> float:
+        return max(0.0, self._end - self._ticks())
+
+
 class _NotBegunError(Exception):
     """Another image failed first."""
 
@@ -65,15 +79,17 @@ def check(chain_: Iterable[Planned]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """For a chain that `check` has passed."""
+    """For a chain that `check` has passed. What does not end in time is left behind: the engine stops it when we hang up."""
 
     engine: Engine
     origin: Origin
     told: Told
+    limit: Limit = field(default_factory=Limit)
+    said: dict[str, str] = field(default_factory=dict)  # image → its last line
 
     def build(self, chain_: Iterable[Planned]) -> tuple[Planned, ...]:
         """All images without a digest, and the images that were built now. Raises BuildFailed, Refused, CloudError of the first
-        that failed; those not begun by then are not begun. Pushes nothing."""
+        that failed, or BuildFailed at the limit; those not begun by then are not begun. Pushes nothing."""
         missing = [planned for planned in chain_ if not planned.digest]
         everything = {planned.name: planned for planned in chain_}
         stopped = Event()
@@ -83,20 +99,24 @@ class Builder:
             for planned in missing:  # parents first, so a worker that waits for one waits for one that runs
                 parent = waiting.get(planned.image.base)
                 waiting[planned.name] = pool.submit(self._one, planned, everything, parent, stopped)
-            self._await(waiting.values(), stopped)
+            self._await(waiting)
         finally:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
         return tuple(missing)
 
-    def _await(self, all_of: Iterable[Future[None]], stopped: Event) -> None:
-        errors = []
-        for future in all_of:
-            error = future.exception()
-            if error is not None and not isinstance(error, _NotBegunError):
-                errors.append(error)
-        if errors:
-            raise errors[0]
+    def _await(self, building: Mapping[str, Future[None]]) -> None:
+        done, late = wait(building.values(), self.limit.left())
+        errors = [future.exception() for future in building.values() if future in done]
+        real = [error for error in errors if error is not None and not isinstance(error, _NotBegunError)]
+        if real:
+            raise real[0]
+        for name, future in building.items():  # parents first: the first that is late is the one that runs
+            if future in late:
+                raise BuildFailed(name, self.said.get(name, ""), self._too_long(), ())
+
+    def _too_long(self) -> str:
+        return f"after {self.limit.seconds:.0f} s it was not done; build --timeout sets another limit"
 
     def _one(
         self, planned: Planned, everything: Mapping[str, Planned], parent: Future[None] | None, stopped: Event
@@ -113,6 +133,7 @@ class Builder:
 
     def _build(self, planned: Planned, parent: Planned | None) -> None:
         def told(line: str) -> None:
+            self.said[planned.name] = line
             self.told(planned.name, line)
 
         if self.engine.has(planned.reference, {chain.KEY_LABEL: planned.key}):
@@ -153,14 +174,31 @@ class Builder:
         """Each by its key, read back from the registry; then the newest tags, when all are there."""
         pushed = []
         for planned in built:
-            digest = self.engine.push(planned.reference, lambda line, name=planned.name: self.told(name, line))  # type: ignore[misc]
+            digest = self._push(planned.reference, lambda line, name=planned.name: self.told(name, line))  # type: ignore[misc]
             _check_arrived(planned, digest, registry.find(planned.reference))
             self.told(planned.name, f"pushed {planned.reference}")
             pushed.append(replace(planned, digest=digest))
         for planned in pushed:
             self.engine.tag(planned.reference, planned.newest)
-            self.engine.push(planned.newest, lambda line: None)
+            self._push(planned.newest, lambda line: None)
         return tuple(pushed)
+
+    def _push(self, reference: str, told: Callable[[str], None]) -> str:
+        pool = ThreadPoolExecutor(1, "push")
+        try:
+            pushing = pool.submit(self.engine.push, reference, told)
+            if not wait([pushing], self.limit.left()).done:
+                next = "what was pushed whole is used by the next build"
+                raise CloudError(
+                    f"{reference} is not pushed",
+                    action="registry:push",
+                    where=reference,
+                    why=self._too_long(),
+                    next=next,
+                )
+            return pushing.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _check_arrived(planned: Planned, pushed: str, found: str) -> None:

@@ -14,6 +14,7 @@ from chains import FILES, Chain, actions
 
 from tests.parts.images import Images
 from tests.parts.registry import Registry
+from tests.parts.wait import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -84,6 +85,20 @@ def test_a_failing_step_is_shown_and_the_registry_is_as_it_was(chain: Chain) -> 
     assert shown == [f"  | line {number}" for number in range(70, 100)]
     assert chain.digests() == before
     assert actions(chain.build("--explain"))["deps"] == "to be built", "something of a failed build was pushed"
+
+
+def test_a_build_without_an_end_is_ended_in_the_engine_too(chain: Chain, docker_engine: docker.DockerClient) -> None:
+    endless = f'RUN ["/bin/sh", "-c", "echo {chain.name}; sleep 9876"]\n'
+    chain.write("base/Dockerfile", FILES["base/Dockerfile"] + endless)
+    done = chain.run("build", str(chain.folder / "stack.yml"), "--timeout", "20s")
+    assert done.returncode == 1 and "base cannot be built" in done.stderr
+    assert f"where: {chain.name}" in done.stderr and "why: after 20 s it was not done" in done.stderr
+    assert not any(chain.digests().values())
+
+    def running() -> list[str]:
+        return [one.id for one in docker_engine.containers.list() if "sleep 9876" in str(one.attrs["Args"])]
+
+    until(lambda: not running(), 60, running)
 
 
 def test_a_planted_key_is_refused_before_the_engine_is_asked(chain: Chain) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 from asking import Naps
 from fake_registry import PASSWORD, FakeRegistry, answer, hang_up
 
 from bluegreen.core.chain import ImageSpec
-from bluegreen.errors import CloudError, NotFound, Throttled
-from bluegreen.images.build import Builder, Origin
+from bluegreen.errors import BuildFailed, CloudError, NotFound, Throttled
+from bluegreen.images.build import Builder, Limit, Origin
 from bluegreen.images.chain import Planned, survey
 from bluegreen.images.registry import Credentials, RegistryImages
 
@@ -122,3 +124,43 @@ def test_a_push_that_did_not_arrive_leaves_newest_where_it_was(
     with pytest.raises(CloudError, match=r"has another .* than was pushed"):
         builder.push(chain, images)
     assert engine.pushed == [chain[0].reference]
+
+
+class Hangs(Pushes):
+    """An engine whose work never ends by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = Event()
+
+    def has(self, reference: str, labels: object) -> bool:
+        return False
+
+    def pull(self, reference: str, platform: str, told: Callable[[str], None]) -> None:
+        told("Step 1/2 : sleep")
+        self.over.wait(60)
+
+    def push(self, reference: str, told: object) -> str:
+        self.over.wait(60)
+        return super().push(reference, told)
+
+
+def test_what_does_not_end_is_left_at_the_limit(
+    registry: FakeRegistry, images: RegistryImages, specs: list[ImageSpec], tmp_path: Path
+) -> None:
+    chain = survey(specs, tmp_path, images)
+    engine = Hangs()
+    ticks = iter((0.0, 99.5, 100.5, 101.0))
+    limit = Limit(100.0, lambda: next(ticks))
+    origin = Origin("2026-01-01T00:00:00+00:00")
+    builder = Builder(engine, origin, lambda image, line: None, limit)  # type: ignore[arg-type]
+    try:
+        with pytest.raises(BuildFailed) as late:
+            builder.build(chain)
+        assert late.value.exit_code == 1 and late.value.where == "Step 1/2 : sleep"
+        assert late.value.what == "base cannot be built" and late.value.why.startswith("after 100 s")
+        with pytest.raises(CloudError, match=r"base:\w+ is not pushed"):
+            builder.push(chain, images)
+        assert engine.pushed == []
+    finally:
+        engine.over.set()
