@@ -1,6 +1,6 @@
 """PURE: a stack as the machine reads it, /etc/bluegreen/boot.json. What no machine could take is refused here.
 
-The document holds references (ssm:/path) where the machine needs secrets, and images by digest only.
+The document holds references (core/secret_ref.py) where the machine needs secrets, and images by digest only.
 """
 
 from __future__ import annotations
@@ -9,30 +9,35 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bluegreen.core import secret_ref
 from bluegreen.core.plain import to_plain
-from bluegreen.core.stack import Service, Stack
+from bluegreen.core.stack import AGENT_PORT, Service, Stack
 from bluegreen.errors import BluegreenError, UsageError
 
-SCHEMA = 1
-REFERENCE = "ssm:/"
+SCHEMA = 2
 
 _PINNED = re.compile(r"[^\s@]+/[^\s@]+@sha256:[0-9a-f]{64}")
-_SSM = re.compile(r"ssm:/[A-Za-z0-9_./-]+")  # SSM API reference, PutParameter Name
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")  # moby daemon/names: two characters or more
 _VARIABLE = re.compile(r"[^\s=#\x00-\x1f\x7f][^\s=\x00-\x1f\x7f]*")
-_STEERING = re.compile(r"DOCKER_.*|LD_.*|GO[A-Z]+|GLIBC_TUNABLES|PATH|HOME|TMPDIR|OTEL_.*")  # as cloudinit/services.py
 
 
 def boot_document(stack: Stack, images: Mapping[str, str]) -> dict[str, Any]:
     """boot.json of `stack`, with `images` (service → host/repo@sha256:…) in the place of its tags."""
     login = stack.registry.login
-    if login is not None and not _SSM.fullmatch(login.password):
+    if login is not None and not secret_ref.is_one(login.password):
         raise _wrong(stack, "registry.auth.password", "is not a reference such as ssm:/shop/registry", "put it there")
     document = {
         "schema": SCHEMA,
         "stack": stack.name,
         "region": stack.region,
-        "registry": {"host": stack.registry.host, "login": to_plain(login), "ca": stack.registry.ca},
+        "docker": stack.fleet.docker,
+        "registry": {
+            "host": stack.registry.host,
+            "login": {"ecr": True} if stack.registry.ecr else to_plain(login),
+            "ca": stack.registry.ca,
+        },
+        "logging": _logging(stack),
+        "agent": {"port": AGENT_PORT},
         "services": [_service(stack, service, images) for service in stack.services],
     }
     for place, text in strings(document):
@@ -66,16 +71,21 @@ def _service(stack: Stack, service: Service, images: Mapping[str, str]) -> dict[
     for name, value in service.environment:
         _check_variable(stack, f"{place}.environment.{name}", name, value)
     plain: dict[str, Any] = to_plain(service)
-    return {**plain, "image": image, "environment": dict(service.environment)}
+    ulimits = {limit.name: [limit.soft, limit.hard] for limit in service.ulimits}
+    return {**plain, "image": image, "environment": dict(service.environment), "ulimits": ulimits}
+
+
+def _logging(stack: Stack) -> dict[str, Any] | None:
+    if stack.logging is None:
+        return None
+    return {"driver": stack.logging.driver, "options": dict(stack.logging.options), "ca": stack.logging.ca}
 
 
 def _check_variable(stack: Stack, place: str, name: str, value: str) -> None:
     if not _VARIABLE.fullmatch(name):
         raise _wrong(stack, place, "cannot name a variable", "no spaces, no =, and no # at the beginning")
-    if value.startswith(REFERENCE) and not _SSM.fullmatch(value):
-        raise _wrong(stack, place, "is no proper reference to a secret", "ssm:/ and letters, digits or _ . - /")
-    if _STEERING.fullmatch(name) and ("\n" in value or "\r" in value):
-        raise _wrong(stack, place, "holds a line break, and its name steers docker itself", "another name, or one line")
+    if secret_ref.means_one(value) and not secret_ref.is_one(value):
+        raise _wrong(stack, place, "is no proper reference to a secret", secret_ref.SHAPES)
 
 
 def _wrong(stack: Stack, place: str, what: str, instead: str) -> UsageError:

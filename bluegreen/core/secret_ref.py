@@ -15,7 +15,7 @@ _SHAPE = re.compile(r"ssm:/[A-Za-z0-9_./-]+|secretsmanager:[A-Za-z0-9/_+=.@-]{1,
 
 def means_one(value: str) -> bool:
     """Whether it is meant as a reference, well-formed or not."""
-    return value.startswith(("ssm:/", "secretsmanager:"))
+    return value.startswith(("ssm:", "secretsmanager:"))
 
 
 def is_one(value: str) -> bool:

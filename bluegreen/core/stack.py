@@ -1,7 +1,7 @@
 """A stack as its file declares it, after checking. Plain values: no defaults are computed elsewhere, no I/O happens here.
 
-Durations are seconds, sizes are in the unit that the name says. A string `ssm:/path` is a reference to a secret; the
-secret itself never gets here.
+Durations are seconds, sizes are in the unit that the name says. A string such as `ssm:/path` is a reference to a secret
+(core/secret_ref.py); the secret itself never gets here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bluegreen.core.chain import ImageSpec
+
+AGENT_PORT = 8717  # of an instance: what its agent (cloudinit/agent.py) answers at
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class FleetShape:
     security_groups: tuple[str, ...]
     instance_profile: str | None = None
     disk: Disk = Disk()
+    docker: str = "distribution"  # where Docker comes from: installed from there, or "present" on the image
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,30 @@ class Registry:
 
 
 @dataclass(frozen=True, slots=True)
+class Logging:
+    """Docker's log driver and its options, without the tag; `ca` is the PEM text of who signed the log server's certificate."""
+
+    driver: str
+    options: tuple[tuple[str, str], ...] = ()
+    ca: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Processes of a service whose command line holds `match`, as the host counts them."""
+
+    match: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ulimit:
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """A published port: `host` on the instance, `container` inside; protocol tcp or udp."""
 
@@ -133,6 +160,8 @@ class Service:
     init: bool = False
     read_only: bool = False
     stop_grace_period_s: float = 10.0
+    ulimits: tuple[Ulimit, ...] = ()
+    workers: Workers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +182,7 @@ class Stack:
     registry: Registry
     services: tuple[Service, ...]
     rollout: Rollout = Rollout()
+    logging: Logging | None = None
     images: tuple[ImageSpec, ...] = ()
     source: str = ""  # the file it came from, for messages
 

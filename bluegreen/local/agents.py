@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from bluegreen.core.stack import AGENT_PORT
 from bluegreen.errors import CloudError, Unreachable
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
-PORT = 8717
 CONNECT_S = 1.0
 WHOLE_S = 3.0
 LIMIT = 64 * 1024
@@ -19,7 +19,7 @@ LIMIT = 64 * 1024
 class HttpAgents:
     """The Agents port. `port` is another one only in tests."""
 
-    def __init__(self, port: int = PORT) -> None:
+    def __init__(self, port: int = AGENT_PORT) -> None:
         self.port = port
 
     def status(self, address: str) -> str:

@@ -1,4 +1,4 @@
-"""The certificate authority that registry.ca names: a file beside the stack file, read here and nowhere else."""
+"""The certificate authorities that registry.ca and logging.ca name: files beside the stack file, read here and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----EN
 LIMIT = 6_000  # it goes to the instances in their user data
 
 
-def read_ca(found: Mapping[str, Any], root: yaml.Node, mistakes: Mistakes, folder: Path) -> str:
-    """The certificates in the file, one after the other, and nothing else of it; "" without the key."""
-    name = found["registry"].get("ca")
+def read_ca(found: Mapping[str, Any], of: str, root: yaml.Node, mistakes: Mistakes, folder: Path) -> str:
+    """The certificates in the file that `of` (registry, logging) names, one after the other, and nothing else of it; ""
+    without the key."""
+    name = found.get(of, {}).get("ca")
+
+    def wrong(message: str) -> None:
+        mark = find(root, (of, "ca")).start_mark
+        mistakes.add(mark.line + 1, mark.column + 1, f"{of}.ca", message)
+
     if name is None:
         return ""
     try:
         text = (folder / name).read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not PEM text"
-        _wrong(f"{folder / name} cannot be read: {why}", root, mistakes)
+        wrong(f"{folder / name} cannot be read: {why}")
         return ""
     if "PRIVATE KEY" in text:
-        _wrong(f"{name} holds a private key: only the certificate belongs here", root, mistakes)
+        wrong(f"{name} holds a private key: only the certificate belongs here")
     certificates = CERTIFICATE.findall(text)
     if not certificates or len(text) > LIMIT:
-        _wrong(f"{name} must hold PEM certificates, and at most {LIMIT:,} characters", root, mistakes)
+        wrong(f"{name} must hold PEM certificates, and at most {LIMIT:,} characters")
     return "".join(f"{one}\n" for one in certificates)
-
-
-def _wrong(message: str, root: yaml.Node, mistakes: Mistakes) -> None:
-    mark = find(root, ("registry", "ca")).start_mark
-    mistakes.add(mark.line + 1, mark.column + 1, "registry.ca", message)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
-from bluegreen.core.image_ref import parse
+from bluegreen.core import secret_ref
+from bluegreen.core.image_ref import ecr_region, parse
+from bluegreen.core.stack import AGENT_PORT
 from bluegreen.errors import UsageError
 from bluegreen.stackfile.image_check import check_images
+from bluegreen.stackfile.log_keys import check_logging
 from bluegreen.stackfile.mistake import Mistakes
 
 SECRET_NAME = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)(_|$)", re.I)
-REFERENCE = re.compile(r"(ssm|secretsmanager):")
-SSM = re.compile(r"ssm:/[a-zA-Z0-9_./-]+")
 Found = Mapping[str, Any]
 
 
@@ -30,7 +31,9 @@ def check(found: Found, root: yaml.Node, mistakes: Mistakes) -> None:
         checker.service(name, service)
     checker.ports()
     checker.cycles()
+    checker.role()
     check_images(found, SECRET_NAME, checker.wrong)
+    check_logging(found, checker.wrong)
 
 
 class Checker:
@@ -50,9 +53,6 @@ class Checker:
             self.wrong("not supported yet: a second binding; one per stack works", "traffic", 1)
         for i, binding in enumerate(bindings):
             health = binding.get("health", {})
-            if health.get("path") == "agent":
-                hint = "not supported yet: the host agent; give a path of your application"
-                self.wrong(hint, "traffic", i, "health", "path")
             interval = health.get("interval", 5)
             if health.get("timeout", 2) >= interval:
                 self.wrong("the timeout must be shorter than the interval", "traffic", i, "health", "timeout")
@@ -65,18 +65,22 @@ class Checker:
                 self.wrong("ELB takes whole seconds here", "traffic", i, "drain")
 
     def registry(self) -> None:
-        auth = self.found["registry"].get("auth")
-        if auth == "ecr":
-            self.wrong("not supported yet: ecr; username and password work", "registry", "auth")
-        elif auth and not SSM.fullmatch(auth["password"]):
-            if auth["password"].startswith("secretsmanager:"):
-                message = "not supported yet: secretsmanager; ssm:/path works"
-            else:
-                message = "a secret never stands in the stack file: write a reference such as ssm:/shop/registry"
-            self.wrong(message, "registry", "auth", "password")
-        elif auth and "instance_profile" not in self.found["fleet"]:
-            message = f"missing: the instances need a role that may read {auth['password']}"
-            self.wrong(message, "fleet", "instance_profile")
+        host, auth = self.found["registry"]["host"], self.found["registry"].get("auth")
+        if auth == "ecr" and not ecr_region(host):
+            message = (
+                f"ecr is for a host ACCOUNT.dkr.ecr.REGION.amazonaws.com, not {host}; else give username and password"
+            )
+            self.wrong(message, "registry", "auth")
+        elif auth and auth != "ecr" and not secret_ref.is_one(auth["password"]):
+            shapes = f"; write a reference, {secret_ref.SHAPES}"
+            self.wrong(f"a secret never stands in the stack file{shapes}", "registry", "auth", "password")
+
+    def role(self) -> None:
+        """Whatever the instances ask AWS for they ask with the role of their profile."""
+        if "instance_profile" in self.found["fleet"]:
+            return
+        for right in _rights(self.found):
+            self.wrong(f"missing: the instances need a role that may {right}", "fleet", "instance_profile")
 
     def rollout(self) -> None:
         steps = self.found.get("rollout", {}).get("steps")
@@ -87,6 +91,7 @@ class Checker:
         self._image(name, service["image"])
         self._environment(name, service.get("environment", {}))
         self._words(name, service)
+        self._ulimits(name, service.get("ulimits", {}))
         services = self.found["services"]
         depends = service.get("depends_on", ())
         for other in depends:
@@ -114,20 +119,21 @@ class Checker:
             self.wrong(message, "services", name, "image")
 
     def _environment(self, name: str, found: Any) -> None:
-        pairs = found.items() if isinstance(found, Mapping) else [item.split("=", 1) for item in found]
-        for number, (variable, value) in enumerate(pairs):
+        for number, (variable, value) in enumerate(_variables(found)):
             where = variable if isinstance(found, Mapping) else number
-            if REFERENCE.match(value):
-                self._reference(value, "services", name, "environment", where)
+            if secret_ref.means_one(value):
+                if not secret_ref.is_one(value):
+                    message = f"no proper reference to a secret: write {secret_ref.SHAPES}"
+                    self.wrong(message, "services", name, "environment", where)
             elif SECRET_NAME.search(variable) and value:
                 message = f"{variable} looks like a secret, and a secret never stands in the stack file"
                 self.wrong(message, "services", name, "environment", where)
 
-    def _reference(self, value: str, *path: str | int) -> None:
-        if not SSM.fullmatch(value):
-            self.wrong("not supported yet: secretsmanager; ssm:/path (letters, digits, _ . - /) works", *path)
-        elif "instance_profile" not in self.found["fleet"]:
-            self.wrong(f"missing: the instances need a role that may read {value}", "fleet", "instance_profile")
+    def _ulimits(self, name: str, found: Found) -> None:
+        for limit, value in found.items():
+            if isinstance(value, Mapping) and _height(value["soft"]) > _height(value["hard"]):
+                message = f"the soft limit {value['soft']} is above the hard one, {value['hard']}"
+                self.wrong(message, "services", name, "ulimits", limit)
 
     def _words(self, name: str, service: Found) -> None:
         for key in ("command", "entrypoint"):
@@ -142,7 +148,7 @@ class Checker:
             self.wrong(message, "services", name, "healthcheck", "test")
 
     def ports(self) -> None:
-        taken: dict[str, str] = {}
+        taken = {f"{AGENT_PORT}/tcp": "bluegreen's agent"}
         for name, service in self.found["services"].items():
             for i, text in enumerate(service.get("ports", ())):
                 numbers, _, protocol = text.partition("/")
@@ -154,8 +160,9 @@ class Checker:
                     self.wrong(message, "services", name, "ports", i)
                 taken[host] = name
         for i, binding in enumerate(self.found["traffic"]):
-            if f"{binding['port']}/tcp" not in taken:
-                known = ", ".join(sorted(taken)) or "none"
+            published = sorted(taken.keys() - {f"{AGENT_PORT}/tcp"})
+            if f"{binding['port']}/tcp" not in published:
+                known = ", ".join(published) or "none"
                 self.wrong(f"no service publishes port {binding['port']} (published: {known})", "traffic", i, "port")
 
     def cycles(self) -> None:
@@ -173,6 +180,31 @@ class Checker:
 
         for name in services:
             visit(name, ())
+
+
+def _variables(found: Any) -> list[tuple[str, str]]:
+    """Of an environment, which is a map or a list of KEY=VALUE."""
+    return list(found.items()) if isinstance(found, Mapping) else [tuple(item.split("=", 1)) for item in found]
+
+
+def _rights(found: Found) -> Iterator[str]:
+    """What the instances ask AWS for."""
+    auth = found["registry"].get("auth")
+    if auth == "ecr":
+        yield "pull from ECR"
+    elif auth and secret_ref.is_one(auth["password"]):
+        yield f"read {auth['password']}"
+    if found.get("logging", {}).get("driver") == "awslogs":
+        yield "write to CloudWatch Logs"
+    for service in found["services"].values():
+        for _, value in _variables(service.get("environment", {})):
+            if secret_ref.is_one(value):
+                yield f"read {value}"
+
+
+def _height(limit: int) -> float:
+    """-1 is without a limit."""
+    return float("inf") if limit < 0 else limit
 
 
 def find(node: yaml.Node, path: tuple[str | int, ...]) -> yaml.Node:

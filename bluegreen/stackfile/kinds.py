@@ -100,13 +100,17 @@ class Text:
         assert isinstance(node, yaml.ScalarNode)
         if not node.style and "$" not in node.value and (surprise := self._surprise(node.value)):
             return reading.wrong(node, key, surprise)
+        if fault := self.fault(text):
+            return reading.wrong(node, key, fault)
+        return text
+
+    def fault(self, text: str) -> str:
+        """What is wrong with it; "" when nothing is."""
         if self.choices and text not in self.choices:
             near = get_close_matches(text, self.choices, 1)
             hint = f', did you mean "{near[0]}"?' if near else ""
-            return reading.wrong(node, key, f'"{text}" is not allowed{hint} (allowed: {", ".join(self.choices)})')
-        if not re.fullmatch(self.pattern, text):
-            return reading.wrong(node, key, f'expected {self.words}, not "{text[:80]}"')
-        return text
+            return f'"{text[:80]}" is not allowed{hint} (allowed: {", ".join(self.choices)})'
+        return "" if re.fullmatch(self.pattern, text) else f'expected {self.words}, not "{text[:80]}"'
 
     def _surprise(self, value: str) -> str:
         if value.lower() in BOOLEANS:

@@ -1,10 +1,11 @@
-"""A stack file to a Stack, or to all of its mistakes at once. Reads the file and the one that registry.ca names: no AWS, no
+"""A stack file to a Stack, or to all of its mistakes at once. Reads the file and the authorities that it names: no AWS, no
 environment."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bluegreen.stackfile.authority import read_ca
 from bluegreen.stackfile.check import check
 from bluegreen.stackfile.image_check import image_specs
 from bluegreen.stackfile.kinds import BAD, Reading
+from bluegreen.stackfile.log_keys import read_logging
 from bluegreen.stackfile.mistake import Mistakes
 from bluegreen.stackfile.nodes import read_nodes
 from bluegreen.stackfile.schema import FILE
@@ -29,12 +31,12 @@ def load(path: Path, variables: Mapping[str, str], *, placeholders: bool = False
     mistakes.raise_any()
     assert found is not BAD
     check(found, root, mistakes)
-    ca = read_ca(found, root, mistakes, path.parent)
+    registry_ca, logging_ca = (read_ca(found, of, root, mistakes, path.parent) for of in ("registry", "logging"))
     mistakes.raise_any()
-    return _stack(found, str(path), ca)
+    return replace(_stack(found, registry_ca), logging=read_logging(found, logging_ca), source=str(path))
 
 
-def _stack(found: Found, source: str, ca: str) -> core.Stack:
+def _stack(found: Found, ca: str) -> core.Stack:
     rollout = found.get("rollout", {})
     return core.Stack(
         name=found["stack"],
@@ -46,7 +48,6 @@ def _stack(found: Found, source: str, ca: str) -> core.Stack:
         services=tuple(_service(name, item) for name, item in found["services"].items()),
         rollout=core.Rollout(int(rollout.get("boot_timeout", 300)), int(rollout.get("bake", 0))),
         images=image_specs(found),
-        source=source,
     )
 
 
@@ -60,24 +61,27 @@ def _fleet(found: Found) -> core.FleetShape:
         security_groups=found["security_groups"],
         instance_profile=found.get("instance_profile"),
         disk=core.Disk(disk.get("size_gib", 20), disk.get("throughput_mibps")),
+        docker=found.get("docker", "distribution"),
     )
 
 
 def _traffic(found: Found) -> core.Traffic:
     rule, health = found.get("rule", {}), found.get("health", {})
     interval = int(health.get("interval", 5))
+    agent = health.get("path") == "agent"
     return core.Traffic(
         load_balancer=found["load_balancer"],
         listener=found["listener"],
         port=found["port"],
         rule=core.Rule(rule.get("host"), rule.get("path")),
         health=core.Health(
-            path=health.get("path", "/"),
+            path="/health" if agent else health.get("path", "/"),
             interval_s=interval,
             timeout_s=int(health.get("timeout", min(5, interval - 1))),
             healthy=health.get("healthy", 2),
             unhealthy=health.get("unhealthy", 2),
             matcher=health.get("matcher", "200"),
+            port=core.AGENT_PORT if agent else None,
         ),
         drain_s=int(found.get("drain", 60)),
     )
@@ -85,8 +89,9 @@ def _traffic(found: Found) -> core.Traffic:
 
 def _registry(found: Found, ca: str) -> core.Registry:
     auth = found.get("auth")
-    login = core.Login(auth["username"], auth["password"]) if auth else None
-    return core.Registry(found["host"], login, ca)
+    if auth is None or auth == "ecr":
+        return core.Registry(found["host"], ca=ca, ecr=auth == "ecr")
+    return core.Registry(found["host"], core.Login(auth["username"], auth["password"]), ca)
 
 
 def _service(name: str, found: Found) -> core.Service:
@@ -101,6 +106,8 @@ def _service(name: str, found: Found) -> core.Service:
         depends_on=tuple(core.DependsOn(*pair) for pair in depends_on(found.get("depends_on", ()))),
         healthcheck=_healthcheck(found.get("healthcheck")),
         stop_grace_period_s=found.get("stop_grace_period", 10.0),
+        ulimits=tuple(core.Ulimit(limit, *limits(value)) for limit, value in found.get("ulimits", {}).items()),
+        workers=core.Workers(**found["x-workers"]) if "x-workers" in found else None,
         **optional,
     )
 
@@ -116,6 +123,11 @@ def _healthcheck(found: Found | None) -> core.ContainerHealth | None:
         retries=found.get("retries", 3),
         start_period_s=found.get("start_period", 0.0),
     )
+
+
+def limits(found: Any) -> tuple[int, int]:
+    """Soft and hard."""
+    return (found["soft"], found["hard"]) if isinstance(found, Mapping) else (found, found)
 
 
 def words(found: Any) -> tuple[str, ...] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -27,13 +26,14 @@ class Table:
             return BAD
         found: dict[str, Any] = {}
         for name, name_node, child in pairs:
-            if not re.fullmatch(self.name.pattern, name):
-                reading.wrong(name_node, key, f'expected {self.name.words}, not "{name[:80]}"')
+            if fault := self.name.fault(name):
+                reading.wrong(name_node, key, fault)
             found[name] = self.value.read(child, f"{key}.{name}", reading)
         return BAD if BAD in found.values() else found
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "object", "additionalProperties": self.value.schema()}
+        names = {"propertyNames": {"enum": list(self.name.choices)}} if self.name.choices else {}
+        return {"type": "object", **names, "additionalProperties": self.value.schema()}
 
 
 @dataclass(frozen=True)

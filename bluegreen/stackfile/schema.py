@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from bluegreen.stackfile.image_keys import IMAGE, IMAGE_NAME
 from bluegreen.stackfile.kinds import Duration, Either, Flag, Items, Number, Text
+from bluegreen.stackfile.log_keys import LOGGING
 from bluegreen.stackfile.maps import Key, Keys, Table
 
 PORT = Number(1, 65535)
 HOST = Text("a host name, with a port if it needs one", r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?(:[0-9]{1,5})?")
-SECRET = Text("a reference such as ssm:/shop/registry", r"[\s\S]+")
+SECRET = Text("a reference such as ssm:/shop/registry or secretsmanager:shop/registry#password", r"[\s\S]+")
 WORDS = Either("a list of words, or one line", Text("words"), Items(Text("a word", numbers=True)))
-ANY = Either(
-    "anything", Text(numbers=True), Items(Text(numbers=True), 0), Table(Text("a word"), Text(numbers=True), "a map")
+LIMIT = Number(-1, 999_999_999)
+ULIMITS = (  # moby's go-units knows these
+    *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"),
+    *("rttime", "sigpending", "stack"),
 )
 NAME = Text("letters, digits, _ . - (2 to 63)", r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}")
 
@@ -48,9 +51,8 @@ FLEET = Keys(
             "the encrypted root volume, gp3",
         ),
         "docker": Key(
-            Text(choices=("distribution", "present")),
-            "where Docker comes from",
-            not_yet="Docker is installed from the distribution unless it is there",
+            Text("distribution or present", choices=("distribution", "present")),
+            "where Docker comes from: installed at boot unless it is there, or part of the image (default distribution)",
         ),
     }
 )
@@ -77,7 +79,8 @@ TRAFFIC = Keys(
             Keys(
                 {
                     "path": Key(
-                        Text("a path such as /health", r"/[\x21-\x7e]{0,1023}|agent"), "what is asked (default /)"
+                        Text("a path such as /health, or agent", r"/[\x21-\x7e]{0,1023}|agent"),
+                        "what is asked on the traffic's port (default /); agent: the instance's own word, on port 8717",
                     ),
                     "interval": Key(Duration(5, 300), "between checks (default 5s)"),
                     "timeout": Key(Duration(2, 120), "of a check, less than the interval (default 4s)"),
@@ -114,7 +117,7 @@ REGISTRY = Keys(
                     }
                 ),
             ),
-            "how instances log in; left out: without a login",
+            "how instances log in; ecr: by their role; left out: without a login",
         ),
         "ca": Key(
             Text("a file beside the stack file", r"[\x20-\x7e]{1,255}"),
@@ -143,10 +146,9 @@ COMPOSE = {
     "deploy": f"{NOT_OURS}: fleet.count says how many instances there are",
     "env_file": f"{NOT_OURS}: write the variables under environment",
     "secrets": f"{NOT_OURS}: use references such as ssm:/path",
-    **dict.fromkeys(
-        ("privileged", "ulimits", "cap_add", "devices", "network_mode", "container_name", "extends"), NOT_OURS
-    ),
-    **dict.fromkeys(("labels", "expose", "hostname", "tmpfs", "logging", "scale", "platform", "pull_policy"), NOT_OURS),
+    "logging": f"{NOT_OURS}: logging beside services says it for all of them",
+    **dict.fromkeys(("privileged", "cap_add", "devices", "network_mode", "container_name", "extends"), NOT_OURS),
+    **dict.fromkeys(("labels", "expose", "hostname", "tmpfs", "scale", "platform", "pull_policy"), NOT_OURS),
 }
 
 SERVICE = Keys(
@@ -166,7 +168,7 @@ SERVICE = Keys(
                     Text("a variable's name", r"[A-Za-z_][A-Za-z0-9_]*"), Text(numbers=True), "a map of variables"
                 ),
             ),
-            "variables of the container",
+            "variables of the container; a value such as ssm:/path or secretsmanager:NAME#KEY is fetched on the instance",
         ),
         "ports": Key(
             Items(Text('"host:container", quoted', r"\d{1,5}:\d{1,5}(/(tcp|udp))?"), unique=True),
@@ -206,15 +208,34 @@ SERVICE = Keys(
         "init": Key(Flag(), "a small init as process 1 (default false)"),
         "read_only": Key(Flag(), "a root file system that cannot be written (default false)"),
         "stop_grace_period": Key(Duration(0, 3600), "between SIGTERM and SIGKILL (default 10s)"),
+        "ulimits": Key(
+            Table(
+                Text("a limit's name", choices=ULIMITS),
+                Either(
+                    "a number, or a map with soft and hard",
+                    LIMIT,
+                    mapping=Keys(
+                        {"soft": Key(LIMIT, "the soft limit", True), "hard": Key(LIMIT, "the hard one", True)}
+                    ),
+                ),
+                "a map of limits",
+            ),
+            "limits of the container's processes; -1 is none",
+            example="{nofile: 65535}",
+        ),
         "x-workers": Key(
             Keys(
                 {
-                    "match": Key(Text("a part of the command line"), "what a worker's command line holds", True),
+                    "match": Key(
+                        Text("a part of the command line", r"(?=.*\S).{1,256}"),
+                        "what a worker's command line holds",
+                        True,
+                    ),
                     "count": Key(Number(1, 1000), "how many there must be", True),
                 }
             ),
-            "workers that the host counts",
-            not_yet="check the workers in the container's healthcheck",
+            "processes of the container that the host counts; the agent's health and status tell of them",
+            example='{match: "gunicorn: worker", count: 8}',
         ),
     },
     foreign=COMPOSE,
@@ -254,15 +275,8 @@ FILE = Keys(
         ),
         "rollout": Key(ROLLOUT, "how it is rolled out"),
         "logging": Key(
-            Keys(
-                {
-                    "driver": Key(Text(), "of Docker", True),
-                    "address": Key(Text(), "where to"),
-                    "options": Key(ANY, "more"),
-                }
-            ),
-            "where container logs go",
-            not_yet="logs stay on the instance, in bounded files",
+            LOGGING,
+            "where the containers' logs go; left out: they stay on the instance, in bounded files of the engine's",
         ),
         "standby": Key(
             Keys({"keep": Key(Duration(0, 86400 * 30), "how long", True)}),

@@ -13,19 +13,19 @@ from bluegreen.core.stack import Login, Service
 from bluegreen.errors import BluegreenError, UsageError
 
 SHAPE = """
-{"schema": 1, "stack": "shop", "region": "eu-west-1",
+{"schema": 2, "stack": "shop", "region": "eu-west-1", "docker": "distribution", "logging": null, "agent": {"port": 8717},
  "registry": {"host": "registry.example.com", "login": {"username": "deploy", "password": "ssm:/shop/registry"}, "ca": ""},
  "services": [{"name": "app", "image": "registry.example.com/shop/app@sha256:…", "command": null, "entrypoint": null,
    "environment": {"WORKERS": "8", "SECRET_KEY": "ssm:/shop/secret-key"}, "ports": [], "depends_on": [],
    "healthcheck": {"test": ["CMD", "curl", "-f", "http://localhost:8000/health"],
                    "interval_s": 2.0, "timeout_s": 1.5, "retries": 3, "start_period_s": 0.25},
    "restart": "unless-stopped", "user": null, "working_dir": null, "init": false, "read_only": false,
-   "stop_grace_period_s": 10.0},
+   "stop_grace_period_s": 10.0, "ulimits": {}, "workers": null},
   {"name": "web", "image": "registry.example.com/shop/web@sha256:…", "command": ["-p", "80"], "entrypoint": ["/web"],
    "environment": {}, "ports": [{"host": 80, "container": 8000, "protocol": "tcp"}],
    "depends_on": [{"service": "app", "condition": "service_started"}], "healthcheck": null,
    "restart": "unless-stopped", "user": null, "working_dir": null, "init": false, "read_only": false,
-   "stop_grace_period_s": 10.0}]}
+   "stop_grace_period_s": 10.0, "ulimits": {}, "workers": null}]}
 """
 
 
@@ -64,7 +64,7 @@ def test_a_password_that_is_no_reference_is_refused_and_not_repeated(password: s
         (with_environment(**{"#A": ""}), "cannot name a variable"),
         (with_environment(**{"A\nB": ""}), "cannot name a variable"),
         (with_environment(A="ssm:/a b"), "services.app.environment.A is no proper reference"),
-        (with_environment(DOCKER_HOST="a\nb"), "services.app.environment.DOCKER_HOST holds a line break"),
+        (with_environment(A="secretsmanager:a b"), "services.app.environment.A is no proper reference"),
     ],
 )
 def test_what_no_machine_could_take_is_refused_with_its_place(service: Service, words: str) -> None:

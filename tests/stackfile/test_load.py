@@ -10,15 +10,17 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mistakes import FILES, GOOD, MISTAKES
+from mistakes import FILES, GOOD, LOGGING_MISTAKES, MISTAKES
 
-from bluegreen.core.stack import ContainerHealth, DependsOn, Health, Port, Rule, Stack
+from bluegreen.core.stack import ContainerHealth, DependsOn, Health, Logging, Port, Rule, Stack, Ulimit, Workers
 from bluegreen.errors import StackFileError
 from bluegreen.stackfile.kinds import parse_duration
 from bluegreen.stackfile.load import load
 from bluegreen.stackfile.mistake import StackFileMistakes
 from bluegreen.stackfile.reference import json_schema
 from bluegreen.stackfile.schema import FILE
+
+ECR_HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 
 
 def read(tmp_path: Path, text: str | bytes, **variables: str) -> Stack:
@@ -50,6 +52,42 @@ def test_a_mistake_is_told_with_its_line(name: str, tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
     assert any(m.line == line and message in str(m) for m in caught.value.mistakes), str(caught.value)
     assert str(caught.value.mistakes[0]).startswith(str(tmp_path / "shop.yml:"))
+
+
+@pytest.mark.parametrize("name", LOGGING_MISTAKES)
+def test_a_mistake_about_logging_is_told_with_its_line(name: str, tmp_path: Path) -> None:
+    logging, line, message = LOGGING_MISTAKES[name]
+    with pytest.raises(StackFileMistakes) as caught:
+        read(tmp_path, GOOD.replace("rollout:", f"logging:\n  {logging}\nrollout:"))
+    assert any(m.line == line and message in str(m) for m in caught.value.mistakes), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "rights"),
+    [
+        ({}, ["read ssm:/shop/registry"]),
+        ({'{username: deploy, password: "ssm:/shop/registry"}': "ecr"}, ["pull from ECR"]),
+        (
+            {'MODE: "on"': "KEY: secretsmanager:shop/key#a"},
+            ["read ssm:/shop/registry", "read secretsmanager:shop/key#a"],
+        ),
+        (
+            {"rollout:": "logging: {driver: awslogs, options: {awslogs-group: shop}}\nrollout:"},
+            ["read ssm:/shop/registry", "write to CloudWatch Logs"],
+        ),
+    ],
+)
+def test_what_instances_ask_aws_for_needs_a_role(tmp_path: Path, change: dict[str, str], rights: list[str]) -> None:
+    text = GOOD.replace("registry.example.com", ECR_HOST) if "pull from ECR" in rights else GOOD
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new)
+    read(tmp_path, text)
+    with pytest.raises(StackFileMistakes) as caught:
+        read(tmp_path, text.replace("  instance_profile: shop-web\n", ""))
+    wanted = [f"missing: the instances need a role that may {right}" for right in rights]
+    assert sorted(m.message for m in caught.value.mistakes) == sorted(wanted)
+    assert {(m.key, m.line) for m in caught.value.mistakes} == {("fleet.instance_profile", 5)}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -153,6 +191,87 @@ def test_an_authority_that_is_none_is_told(tmp_path: Path, text: str, message: s
         with_ca(tmp_path, text)
 
 
-def test_a_secret_of_the_environment_is_a_reference(tmp_path: Path) -> None:
-    stack = read(tmp_path, GOOD.replace('MODE: "on"', "SECRET_KEY: ssm:/shop/key"))
-    assert stack.services[0].environment[1] == ("SECRET_KEY", "ssm:/shop/key")
+@pytest.mark.parametrize("value", ["ssm:/shop/key", "secretsmanager:shop/key", "secretsmanager:shop/key#a.b"])
+def test_a_secret_is_a_reference(tmp_path: Path, value: str) -> None:
+    stack = read(tmp_path, GOOD.replace('MODE: "on"', f"SECRET_KEY: {value}").replace("ssm:/shop/registry", value))
+    assert stack.services[0].environment[1] == ("SECRET_KEY", value)
+    assert stack.registry.login is not None and stack.registry.login.password == value
+
+
+@pytest.mark.parametrize("host", [ECR_HOST, "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"])
+def test_ecr_is_a_login_without_words(tmp_path: Path, host: str) -> None:
+    text = GOOD.replace("registry.example.com", host)
+    stack = read(tmp_path, text.replace('{username: deploy, password: "ssm:/shop/registry"}', "ecr"))
+    assert (stack.registry.ecr, stack.registry.login, stack.registry.host) == (True, None, host)
+
+
+def test_the_agent_is_asked_on_its_own_port(tmp_path: Path) -> None:
+    (binding,) = read(tmp_path, GOOD.replace("path: /health", "path: agent")).traffic
+    assert (binding.port, binding.health) == (80, Health("/health", 5, 3, 2, 2, port=8717))
+
+
+def test_limits_workers_and_where_docker_comes_from(tmp_path: Path) -> None:
+    more = """\
+    ulimits: {nofile: 65535, nproc: {soft: 64, hard: -1}, memlock: -1}
+    x-workers: {match: "gunicorn: worker", count: 8}
+"""
+    stack = read(
+        tmp_path, GOOD.replace("  app:\n", f"  app:\n{more}").replace("  count:", "  docker: present\n  count:")
+    )
+    app = stack.services[1]
+    assert app.ulimits == (Ulimit("nofile", 65535, 65535), Ulimit("nproc", 64, -1), Ulimit("memlock", -1, -1))
+    assert app.workers == Workers("gunicorn: worker", 8)
+    assert stack.fleet.docker == "present"
+    plain = read(tmp_path, GOOD)
+    assert (plain.services[1].ulimits, plain.services[1].workers) == ((), None)
+    assert (plain.fleet.docker, plain.logging, plain.registry.ecr) == ("distribution", None, False)
+
+
+AWAY = {"mode": "non-blocking", "max-buffer-size": "4m"}
+
+
+@pytest.mark.parametrize(
+    ("written", "options"),
+    [
+        ("{driver: json-file}", {"max-size": "10m", "max-file": "3"}),
+        ("{driver: local, options: {max-file: 5}}", {"max-size": "10m", "max-file": "5"}),
+        ("{driver: journald, options: {labels: a}}", {**AWAY, "labels": "a"}),
+        (
+            '{driver: syslog, address: "tcp://logs.example.com:514"}',
+            {**AWAY, "syslog-address": "tcp://logs.example.com:514"},
+        ),
+        ('{driver: syslog, address: "udp://[::1]:514"}', {**AWAY, "syslog-address": "udp://[::1]:514"}),
+        (
+            '{driver: syslog, address: "tcp://logs:514", options: {mode: blocking}}',
+            {"mode": "blocking", "syslog-address": "tcp://logs:514"},
+        ),
+        (
+            '{driver: gelf, address: "udp://logs:12201", options: {max-buffer-size: 1m, gelf-compression-type: none}}',
+            {**AWAY, "max-buffer-size": "1m", "gelf-address": "udp://logs:12201", "gelf-compression-type": "none"},
+        ),
+        (
+            '{driver: fluentd, address: "tcp://logs:24224"}',
+            {**AWAY, "fluentd-address": "tcp://logs:24224", "fluentd-async": "true"},
+        ),
+        (
+            "{driver: awslogs, options: {awslogs-group: /shop/app}}",
+            {**AWAY, "awslogs-group": "/shop/app", "awslogs-region": "eu-west-1"},
+        ),
+        (
+            "{driver: awslogs, options: {awslogs-group: g, awslogs-region: us-east-1}}",
+            {**AWAY, "awslogs-group": "g", "awslogs-region": "us-east-1"},
+        ),
+    ],
+)
+def test_logging_becomes_what_docker_takes(tmp_path: Path, written: str, options: dict[str, str]) -> None:
+    logging = read(tmp_path, GOOD.replace("rollout:", f"logging: {written}\nrollout:")).logging
+    assert logging is not None and dict(logging.options) == options
+    assert logging.options == tuple(sorted(logging.options)) and written.startswith(f"{{driver: {logging.driver}")
+
+
+def test_the_authority_of_a_log_server_is_read(tmp_path: Path) -> None:
+    (tmp_path / "logs-ca.pem").write_text(f"issued by us\n{PEM}")
+    tls = 'logging: {driver: syslog, address: "tcp+tls://logs:6514", ca: logs-ca.pem}'
+    stack = read(tmp_path, GOOD.replace("rollout:", f"{tls}\nrollout:"))
+    assert stack.logging == Logging("syslog", (*sorted(AWAY.items()), ("syslog-address", "tcp+tls://logs:6514")), PEM)
+    assert stack.registry.ca == ""
