@@ -33,9 +33,11 @@ def tenths() -> int:
 
 
 class Console:
-    def __init__(self, device: str, began: int) -> None:
+    def __init__(self, device: str, began: int, log: str = os.devnull) -> None:
+        """`log` is a file that keeps the lines for the agent."""
         self._device = device
         self._began = began
+        self._log = log
         self._hidden: list[str] = []
         self._lock = threading.Lock()
 
@@ -70,12 +72,14 @@ class Console:
             with contextlib.suppress(OSError):  # a full disk or a closed pipe does not stop a boot
                 sys.stdout.write(line)
                 sys.stdout.flush()
-            with contextlib.suppress(OSError):  # a container has no console
-                self._to_device(line.encode("utf-8", "replace"))
+            for path, more in ((self._device, os.O_NOCTTY | os.O_NONBLOCK), (self._log, os.O_CREAT)):
+                with contextlib.suppress(OSError):  # a container has no console
+                    _append(path, more, line.encode("utf-8", "replace"))
 
-    def _to_device(self, line: bytes) -> None:
-        console = os.open(self._device, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK)
-        try:
-            os.write(console, line)
-        finally:
-            os.close(console)
+
+def _append(path: str, more: int, line: bytes) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | more, 0o600)
+    try:
+        os.write(file, line)
+    finally:
+        os.close(file)

@@ -1,69 +1,57 @@
-"""From boot.json to running containers: secrets, login, pull by digest, network, then each service after its needs.
+"""From boot.json to running containers: engine, login, pull by digest, network, then each service after its needs.
 
 Every step looks first whether it is done, so a second run changes nothing and needs no registry. Secrets live in memory
-and in /run/bluegreen (a tmpfs, root only), and what is there goes away with this program.
+alone, and travel to the engine through its socket.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
+import causes
+import logs
 import services
+from aws import Aws, is_reference
+from bare import Bare
 from console import BootError, Console, tenths
-from engine import Engine
-from services import Service
-from ssm import REFERENCE, Secrets
+from engine import Engine, Refusal
+from images import Images
 
-SCHEMA = 1
-PULLS_AT_ONCE = 4
-PULL_LIMIT_S = 900.0
+if TYPE_CHECKING:
+    from shapes import Document, Service
+
+SCHEMA = 2
 SETTLE_S = 2.0
+SETTLE_LOOKS = 20
 ALIVE = ("running", "restarting", "paused")
-
-
-class Login(TypedDict):
-    username: str
-    password: str
-
-
-class Registry(TypedDict):
-    host: str
-    login: Login | None
-    ca: str
-
-
-class Document(TypedDict):
-    schema: int
-    stack: str
-    region: str
-    registry: Registry
-    services: list[Service]
+UNKNOWN = "-"
 
 
 def main(arguments: Sequence[str]) -> int:
-    console = Console(
-        os.environ.get("BLUEGREEN_CONSOLE", "/dev/console"), int(os.environ.get("BLUEGREEN_BEGAN") or tenths())
-    )
-    pause_s = float(os.environ.get("BLUEGREEN_PAUSE_S", "1"))
+    folder = Path(os.environ.get("BLUEGREEN_RUN_DIR", "/run/bluegreen"))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = folder / "boot.log"
+    log.write_bytes(b"")
+    began = tenths()
+    console = Console(os.environ.get("BLUEGREEN_CONSOLE", "/dev/console"), began, str(log))
+    console.say("start,", f"{began // 10} s after the machine")
     try:
-        with _private_folder(Path(os.environ.get("BLUEGREEN_RUN_DIR", "/run/bluegreen"))) as folder:
-            document = read(Path(arguments[0]))
-            Boot(document, console, Engine(str(folder / "docker"), pause_s), folder, pause_s).run()
+        Boot(read(Path(arguments[0])), console, folder).run()
     except BootError as failure:
         console.failed(failure)
         return 1
     except Exception as error:  # noqa: BLE001 - nobody is there to read a traceback: the console gets a line
         console.failed(BootError(f"unexpected {type(error).__name__}: {error}"))
         return 1
+    finally:
+        keep(arguments[0])
     return 0
 
 
@@ -77,37 +65,38 @@ def read(path: Path) -> Document:
     return document
 
 
-@contextmanager
-def _private_folder(folder: Path) -> Iterator[Path]:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    login = folder / "docker"
-    login.mkdir(mode=0o700, exist_ok=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(login)
+def keep(document: str) -> None:
+    """Starts the agent's keeper, if there is none: a boot that failed has an agent that says so."""
+    keeper = os.environ.get("BLUEGREEN_KEEPER", str(Path(__file__).parent / "keeper.py"))
+    if keeper:
+        nothing = subprocess.DEVNULL
+        words = [sys.executable, "-B", "-X", "utf8", keeper, document]
+        subprocess.Popen(words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True, cwd="/")
 
 
 class Boot:
     """One run. Its methods stand in the order in which they happen."""
 
-    def __init__(self, document: Document, console: Console, engine: Engine, folder: Path, pause_s: float) -> None:
+    def __init__(self, document: Document, console: Console, folder: Path) -> None:
         self._document = document
         self._console = console
-        self._engine = engine
         self._folder = folder
-        self._pause_s = pause_s
-        self._secrets = Secrets(document["region"], pause_s)
-        self._authorities = Path(os.environ.get("BLUEGREEN_AUTHORITIES", "/etc/docker/certs.d"))
+        self._pause_s = float(os.environ.get("BLUEGREEN_PAUSE_S", "1"))
+        self._engine = Engine()
+        self._aws = Aws(document["region"], self._pause_s)
+        self._about: dict[str, str] = {}
+        self._server_away = False
         self._started: list[str] = []
 
     def run(self) -> None:
         ordered = services.in_order(self._document["services"])
-        self._pull(sorted({service["image"] for service in ordered}))
-        if not self._engine.knows("network", services.NETWORK):
+        Bare(self._document["docker"], self._engine, self._console, self._pause_s).prepare()
+        self._about = self._learn()
+        pulled = Images(self._engine, self._document["registry"], self._console, self._secret, self._pause_s)
+        pulled.pull(sorted({service["image"] for service in ordered}), self._aws)
+        if not self._engine.knows(f"/networks/{services.NETWORK}"):
             self._console.say("network", services.NETWORK)
-            self._engine.run("network", "create", services.NETWORK)
+            self._engine.ask("POST", "/networks/create", {"Name": services.NETWORK, "CheckDuplicate": True})
         present = self._present()
         for service in ordered:
             for need in service["depends_on"]:
@@ -117,99 +106,95 @@ class Boot:
         self._settle()
         self._console.say("ready", " ".join(service["name"] for service in ordered))
 
-    def _pull(self, images: Sequence[str]) -> None:
-        """Only what is not there: a machine that starts again needs no registry."""
-        missing = [image for image in images if not self._engine.knows("image", image)]
-        if not missing:
-            return
-        self._trust()
-        self._login()
-        with ThreadPoolExecutor(PULLS_AT_ONCE) as pool:
-            for _ in pool.map(self._pull_one, missing):
-                pass
-
-    def _trust(self) -> None:
-        """Docker's own place for the authority of one registry; the engine reads it at each call."""
-        registry = self._document["registry"]
-        if not registry["ca"]:
-            return
-        self._console.say("trust", registry["host"])
-        folder = self._authorities / registry["host"]
+    def _learn(self) -> dict[str, str]:
+        """What the instance is, for the agent and for the tags of its logs. A machine that cannot know it serves anyway."""
         try:
-            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            (folder / "ca.crt").write_text(registry["ca"], "ascii")
-        except OSError as error:
-            raise BootError(f"the authority of {registry['host']} cannot be written: {error}") from None
-
-    def _login(self) -> None:
-        registry = self._document["registry"]
-        login = registry["login"]
-        if login is None:
-            return
-        self._console.say("login", f"{registry['host']} as {login['username']}")
-        words = ("login", f"--username={login['username']}", "--password-stdin", registry["host"])
-        self._engine.persist(f"login at {registry['host']}", *words, stdin=self._secret(login["password"]))
-
-    def _pull_one(self, image: str) -> None:
-        self._console.say("pull", image)
-        self._engine.persist(f"pull {image}", "pull", "--quiet", image, limit_s=PULL_LIMIT_S)
-        self._console.say("pulled", image)
+            about = {"stack": self._document["stack"], **self._aws.about()}
+        except BootError as failure:
+            self._console.say("unknown", failure.cause)
+            about = {"stack": self._document["stack"]}
+        (self._folder / "about.json").write_text(json.dumps(about), "utf-8")
+        return about
 
     def _secret(self, reference: str) -> str:
         self._console.say("secret", reference)
-        value = self._secrets.fetch(reference)
+        value = self._aws.fetch(reference)
         self._console.hide(value)
         return value
 
     def _present(self) -> dict[str, tuple[str, str]]:
         """Name → (state, config hash) of every container on this machine."""
-        line = '{{.Names}}\t{{.State}}\t{{.Label "' + services.CONFIG_LABEL + '"}}'
-        text = self._engine.run("container", "ls", "--all", "--no-trunc", f"--format={line}")
-        rows = [row.split("\t") for row in text.splitlines()]
-        return {name: (state, config) for name, state, config in rows}
+        found = self._engine.ask("GET", "/containers/json", all="true")
+        return {one["Names"][0][1:]: (one["State"], one["Labels"].get(services.CONFIG_LABEL, "")) for one in found}
 
     def _start(self, service: Service, present: tuple[str, str] | None) -> None:
         """A container with the same digest and settings is left alone, or woken; any other of the name is replaced."""
         name = service["name"]
         state, config = present or ("", "")
-        if config == services.config_hash(service) and state not in ("dead", "removing"):
-            if state in ALIVE:
-                self._console.say("keep", name)
-                return
-            self._console.say("wake", name)
-            self._engine.run("container", "start", name)
-            self._started.append(name)
+        if config == services.config_hash(service) and state in ALIVE:
+            self._console.say("keep", name)
             return
+        if config == services.config_hash(service) and state in ("created", "exited"):
+            self._console.say("wake", name)
+            try:
+                self._engine.ask("POST", f"/containers/{name}/start")
+            except Refusal as refusal:
+                if not causes.logging_driver(refusal.message):
+                    raise BootError(causes.of_start(name, refusal.message), refusal.message) from None
+            else:
+                self._started.append(name)
+                return
         if present:
             self._console.say("replace", name)
             if state in ALIVE:
-                self._engine.run("container", "stop", name, limit_s=service["stop_grace_period_s"] + 60)
-            self._engine.run("container", "rm", "--force", name)
+                grace = round(service["stop_grace_period_s"])
+                self._engine.ask("POST", f"/containers/{name}/stop", t=grace, limit_s=grace + 60.0)
+            self._engine.ask("DELETE", f"/containers/{name}", force="true")
         self._console.say("run", name)
-        self._run(service)
+        environment = {
+            key: self._secret(value) if is_reference(value) else value for key, value in service["environment"].items()
+        }
+        self._run(service, environment, self._log_config(name))
         self._started.append(name)
 
-    def _run(self, service: Service) -> None:
-        values = {
-            key: self._secret(value) if value.startswith(REFERENCE) else value
-            for key, value in service["environment"].items()
-        }
-        text, broken = services.environment(service["name"], values)
-        env_file = self._folder / f"env.{service['name']}"
+    def _run(self, service: Service, environment: Mapping[str, str], log: Mapping[str, Any]) -> None:
+        name = service["name"]
+        body = services.container(service, self._document["stack"], environment, log)
         try:
-            with os.fdopen(os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(text.encode())
-            words = services.run_arguments(
-                service, self._document["stack"], str(env_file), sorted(broken), self._logging()
-            )
-            self._engine.run(*words, env=broken, limit_s=120)
-        finally:
-            env_file.unlink(missing_ok=True)
+            self._engine.ask("POST", "/containers/create", body, name=name)
+            self._engine.ask("POST", f"/containers/{name}/start", limit_s=120.0)
+        except Refusal as refusal:
+            if causes.logging_driver(refusal.message) and log != logs.BOUNDED:
+                self._console.say("logging", f"{name}: {refusal.message}: its log stays here, in json-file")
+                self._engine.ask("DELETE", f"/containers/{name}", force="true")
+                self._run(service, environment, logs.BOUNDED)
+                return
+            raise BootError(causes.of_start(name, refusal.message), refusal.message) from None
 
-    def _logging(self) -> list[str]:
-        """Docker's own default keeps logs without end; a machine whose engine is set up otherwise is left as it is."""
-        driver = self._engine.run("info", "--format={{.LoggingDriver}}").strip()
-        return ["--log-opt=max-size=10m", "--log-opt=max-file=3"] if driver == "json-file" else []
+    def _log_config(self, name: str) -> Mapping[str, Any]:
+        logging = self._document["logging"]
+        if (
+            logging is None
+        ):  # Docker's own default keeps logs without end; an engine that is set up otherwise is left so
+            own = self._engine.ask("GET", "/info")["LoggingDriver"]
+            return logs.BOUNDED if own == "json-file" else {"Type": own}
+        if self._server_away:
+            return logs.BOUNDED
+        if away := logs.away(logging["options"]):
+            self._console.say("logging", f"{away}: logs stay here, in json-file")
+            self._server_away = True
+            return logs.BOUNDED
+        parts = [self._about.get(key, UNKNOWN) for key in ("stack", "colour", "release")]
+        tag = "/".join([*parts, name, self._about.get("instance", UNKNOWN)])
+        return logs.config(logging, tag, self._authority(logging))
+
+    def _authority(self, logging: Mapping[str, Any]) -> str:
+        """The file of the log server's authority. Docker reads it at each start of a container, so not in a tmpfs."""
+        if not logging["ca"]:
+            return ""
+        file = Path("/etc/bluegreen/logging-ca.crt")
+        file.write_text(logging["ca"], "ascii")
+        return str(file)
 
     def _await_healthy(self, name: str) -> None:
         (service,) = [one for one in self._document["services"] if one["name"] == name]
@@ -226,26 +211,33 @@ class Boot:
             if not health:
                 raise BootError(f"{name} has no health check, and another service waits for it to be healthy")
             passed_s = time.monotonic() - began
-            if status == "unhealthy" or state["Status"] in ("exited", "dead") or passed_s >= limit_s:
-                cause = f"{name} is {state['Status']} and {status} after {passed_s:.0f} s"
-                raise BootError(cause, self._engine.last_words(name) + _last_check(health))
+            ended = state["Status"] in ("exited", "dead")
+            if status == "unhealthy" or ended or passed_s >= limit_s:
+                words = self._engine.last_words(name)
+                cause = causes.of_end(name, words) or f"{name} is {state['Status'] if ended else status}"
+                raise BootError(f"{cause} after {passed_s:.0f} s", words + _last_check(health))
             time.sleep(min(self._pause_s, 1.0))
 
     def _settle(self) -> None:
         """A container that dies at once is the commonest failure, and a load balancer could only say "unhealthy"."""
-        time.sleep(SETTLE_S * min(self._pause_s, 1.0) if self._started else 0)
+        time.sleep(SETTLE_S * self._pause_s if self._started else 0)
         for name in self._started:
             restarts, state = self._state(name)
+            for _ in range(SETTLE_LOOKS):
+                if state["Status"] != "running" or restarts < 2:
+                    break
+                time.sleep(self._pause_s / 4)  # started again just now: its exit code is told when it has ended
+                restarts, state = self._state(name)
             ended = state["Status"] == "exited" and state["ExitCode"] != 0
             if ended or state["Status"] == "restarting" or restarts > 1:
-                cause = f"{name} ended with exit code {state['ExitCode']} (restarted {restarts} times)"
-                raise BootError(cause, self._engine.last_words(name))
+                words = self._engine.last_words(name)
+                how = f"with exit code {state['ExitCode']}" if state["ExitCode"] else "again and again"
+                raise BootError(causes.of_end(name, words) or f"{name}: ended {how} ({restarts} restarts)", words)
 
     def _state(self, name: str) -> tuple[int, Mapping[str, Any]]:
         """How often docker has restarted the container, and `State` as docker's API has it."""
-        line = "--format={{.RestartCount}} {{json .State}}"
-        restarts, _, state = self._engine.run("container", "inspect", line, name).partition(" ")
-        return int(restarts), json.loads(state)
+        found = self._engine.ask("GET", f"/containers/{name}/json")
+        return found["RestartCount"], found["State"]
 
 
 def _last_check(health: Mapping[str, Any]) -> str:

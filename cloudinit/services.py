@@ -1,68 +1,28 @@
-"""PURE: one service of boot.json as `docker run` takes it, the order of starting, and what makes a container outdated.
-
-How this differs from Compose: `docker run` knows a health check only as a shell line, so the words of a CMD test are
-quoted and joined (shlex.join) and run by the image's /bin/sh; an image without a shell cannot be checked this way.
-"""
+"""PURE: one service of boot.json as Docker's ContainerCreate takes it, the order of starting, and what outdates a container."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-import re
-import shlex
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import TYPE_CHECKING, Any
 
 from console import BootError
 
-WAY_OF_RUNNING = 1  # a change of run_arguments that old containers must follow raises it
+if TYPE_CHECKING:
+    from shapes import Health, Service
+
+WAY_OF_RUNNING = 2  # a change of `container` that old containers must follow raises it
 NETWORK = "bluegreen"
 CONFIG_LABEL = "bluegreen.config"
-
-# Names that steer the docker command itself, the Go runtime or the loader when they stand in its environment.
-_STEERING = re.compile(r"DOCKER_.*|LD_.*|GO[A-Z]+|GLIBC_TUNABLES|PATH|HOME|TMPDIR|OTEL_.*", re.DOTALL)
-
-
-class Port(TypedDict):
-    host: int
-    container: int
-    protocol: str
-
-
-class DependsOn(TypedDict):
-    service: str
-    condition: str
-
-
-class Health(TypedDict):
-    test: list[str]
-    interval_s: float
-    timeout_s: float
-    retries: int
-    start_period_s: float
-
-
-class Service(TypedDict):
-    name: str
-    image: str
-    command: list[str] | None
-    entrypoint: list[str] | None
-    environment: dict[str, str]
-    ports: list[Port]
-    depends_on: list[DependsOn]
-    healthcheck: Health | None
-    restart: str
-    user: str | None
-    working_dir: str | None
-    init: bool
-    read_only: bool
-    stop_grace_period_s: float
+SECOND = 1_000_000_000  # Docker counts nanoseconds
 
 
 def in_order(services: Sequence[Service]) -> list[Service]:
     """Every service after those it depends on; otherwise as the file has them."""
-    waiting, ordered = list(services), list[Service]()
+    waiting = list(services)
+    ordered: list[Service] = []
     while waiting:
         started = {service["name"] for service in ordered}
         free = [one for one in waiting if all(need["service"] in started for need in one["depends_on"])]
@@ -80,41 +40,38 @@ def config_hash(service: Service) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def environment(service: str, values: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """The text of docker's env file, and what it cannot hold: values with line breaks, for the command's environment.
-
-    Docker takes an env file byte for byte, without quotes or escapes; only a line break ends a value.
-    """
-    broken = {name: value for name, value in values.items() if "\n" in value or "\r" in value}
-    for name in broken:
-        if _STEERING.fullmatch(name):
-            raise BootError(f"{service}: {name} steers the docker command itself and must not hold a line break")
-    return "".join(f"{name}={value}\n" for name, value in values.items() if name not in broken), broken
-
-
-def run_arguments(
-    service: Service, stack: str, env_file: str, from_environment: Sequence[str], logging: Sequence[str]
-) -> list[str]:
-    """The words after `docker`. Values stand behind an equals sign, so that none is taken for an option."""
-    entrypoint = service["entrypoint"]
-    return [
-        *("run", "--detach", "--pull=never", f"--network={NETWORK}", f"--name={service['name']}"),
-        *(f"--label=bluegreen.stack={stack}", f"--label={CONFIG_LABEL}={config_hash(service)}"),
-        *(f"--restart={service['restart']}", f"--stop-timeout={math.ceil(service['stop_grace_period_s'])}"),
-        *logging,
-        *(f"--publish={port['host']}:{port['container']}/{port['protocol']}" for port in service["ports"]),
-        *([] if service["user"] is None else [f"--user={service['user']}"]),
-        *([] if service["working_dir"] is None else [f"--workdir={service['working_dir']}"]),
-        *(["--init"] if service["init"] else []),
-        *(["--read-only"] if service["read_only"] else []),
-        *_health_options(service["healthcheck"]),
-        f"--env-file={env_file}",
-        *(f"--env={name}" for name in from_environment),
-        *([] if entrypoint is None else [f"--entrypoint={entrypoint[0] if entrypoint else ''}"]),
-        service["image"],
-        *(entrypoint or [])[1:],
-        *(service["command"] or []),
-    ]
+def container(service: Service, stack: str, environment: Mapping[str, str], log: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that the stack file leaves open are left out: then the image's own hold."""
+    ports: dict[str, list[dict[str, str]]] = {}
+    for port in service["ports"]:
+        ports.setdefault(f"{port['container']}/{port['protocol']}", []).append({"HostPort": str(port["host"])})
+    restart, _, most = service["restart"].partition(":")
+    open_fields = {
+        "Cmd": service["command"],
+        "Entrypoint": [""] if service["entrypoint"] == [] else service["entrypoint"],  # [""] takes the image's away
+        "User": service["user"],
+        "WorkingDir": service["working_dir"],
+        "Healthcheck": _health(service["healthcheck"]),
+    }
+    return {
+        **{key: value for key, value in open_fields.items() if value is not None},
+        "Image": service["image"],
+        "Env": [f"{name}={value}" for name, value in environment.items()],
+        "Labels": {"bluegreen.stack": stack, CONFIG_LABEL: config_hash(service)},
+        "StopTimeout": math.ceil(service["stop_grace_period_s"]),
+        "ExposedPorts": {port: {} for port in ports},
+        "HostConfig": {
+            "NetworkMode": NETWORK,
+            "RestartPolicy": {"Name": restart, "MaximumRetryCount": int(most or 0)},
+            "PortBindings": ports,
+            "Init": service["init"],
+            "ReadonlyRootfs": service["read_only"],
+            "Ulimits": [
+                {"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in service["ulimits"].items()
+            ],
+            "LogConfig": log,
+        },
+    }
 
 
 def health_deadline_s(health: Health | None) -> float:
@@ -124,20 +81,13 @@ def health_deadline_s(health: Health | None) -> float:
     return health["start_period_s"] + health["retries"] * (health["interval_s"] + health["timeout_s"]) + 60.0
 
 
-def _health_options(health: Health | None) -> list[str]:
+def _health(health: Health | None) -> dict[str, Any] | None:
     if health is None:
-        return []
-    kind, *words = health["test"]
-    if kind == "NONE":
-        return ["--no-healthcheck"]
-    return [
-        f"--health-cmd={shlex.join(words) if kind == 'CMD' else ' '.join(words)}",
-        f"--health-interval={_duration(health['interval_s'])}",
-        f"--health-timeout={_duration(health['timeout_s'])}",
-        f"--health-retries={health['retries']}",
-        f"--health-start-period={_duration(health['start_period_s'])}",
-    ]
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"
+        return None
+    return {
+        "Test": health["test"],
+        "Interval": round(health["interval_s"] * SECOND),
+        "Timeout": round(health["timeout_s"] * SECOND),
+        "Retries": health["retries"],
+        "StartPeriod": round(health["start_period_s"] * SECOND),
+    }

@@ -11,8 +11,12 @@ import bluegreen
 from bluegreen.errors import BluegreenError
 
 TEMPLATE = "user-data.yaml.j2"
-PROGRAM = "boot.sh"
-MODULES = ("console.py", "containers.py", "engine.py", "services.py", "ssm.py")
+UNPACK = "unpack.py"
+MODULES = (
+    *("agent.py", "aws.py", "bare.py", "causes.py", "check.py", "console.py", "containers.py", "engine.py"),
+    *("images.py", "keeper.py", "logs.py", "services.py", "table.py", "verdict.py", "watch.py"),
+)
+TYPES = "shapes.py"  # stays here
 
 
 @cache

@@ -6,6 +6,7 @@ The same stack and images give the same bytes. Values never reach the template: 
 from __future__ import annotations
 
 import base64
+import bz2
 import gzip
 import hashlib
 import io
@@ -24,20 +25,15 @@ from bluegreen.errors import UsageError
 __all__ = ["boot_document", "fingerprint", "images", "render"]
 
 LIMIT = 16_384  # EC2 user guide, "Run commands at launch": 16 KB in raw form, before it is base64-encoded
-DOCUMENT = "/etc/bluegreen/boot.json"
-LIBRARY = "/usr/local/lib/bluegreen"
 LARGEST = 4
 _HELD = re.compile(rf"path: {re.escape(DOCUMENT)}\n.*\n\s+encoding: (\S+)\n\s+content: (\S+)\n")
 
 
 def render(stack: Stack, images: Mapping[str, str]) -> bytes:
-    """User data for RunInstances, before its base64: plain text if it fits, else gzip (cloud-init unpacks it)."""
+    """User data for RunInstances, before its base64: gzip, which cloud-init unpacks."""
     document = boot_document(stack, images)
-    content = _json(document)
-    plain = _cloud_config("b64", content)
-    if len(plain) <= LIMIT:
-        return plain
-    packed = _gzip(_cloud_config("gz+b64", _gzip(content)))
+    programs = "\0".join(part for name in templates.MODULES for part in (name, shrink(templates.text(name))))
+    packed = _gzip(_cloud_config(bz2.compress(programs.encode()), _gzip(_json(document))))
     if len(packed) <= LIMIT:
         return packed
     raise _too_large(stack, document, len(packed))
@@ -58,21 +54,21 @@ def images(user_data: bytes) -> tuple[str, ...]:
 
 
 def fingerprint(stack: Stack, images: Mapping[str, str]) -> str:
-    """sha256 over the text before any compression: equal on every machine, whatever zlib it has."""
-    return hashlib.sha256(_cloud_config("b64", _json(boot_document(stack, images)))).hexdigest()
+    """sha256 over the text before any packing: equal on every machine, whatever zlib and Python it has."""
+    names = (templates.TEMPLATE, templates.UNPACK, *templates.MODULES)
+    everything = {"programs": {name: templates.text(name) for name in names}, "document": boot_document(stack, images)}
+    return hashlib.sha256(_json(everything)).hexdigest()
 
 
-def _cloud_config(encoding: str, content: bytes) -> bytes:
+def _cloud_config(programs: bytes, document: bytes) -> bytes:
     from jinja2 import Environment, StrictUndefined
 
     # S701 is about HTML. Only our own files and base64 get here.
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
-    programs = {templates.PROGRAM: templates.text(templates.PROGRAM)}
-    programs.update({name: shrink(templates.text(name)) for name in templates.MODULES})
     text = environment.from_string(templates.text(templates.TEMPLATE)).render(
-        files=[{"path": f"{LIBRARY}/{name}", "mode": "0644", "text": source} for name, source in programs.items()],
-        document={"path": DOCUMENT, "encoding": encoding, "content": base64.b64encode(content).decode()},
-        program=f"{LIBRARY}/{templates.PROGRAM}",
+        unpack=templates.text(templates.UNPACK),
+        programs=base64.b64encode(programs).decode(),
+        document=base64.b64encode(document).decode(),
     )
     return text.encode()
 

@@ -20,7 +20,7 @@ from bluegreen.core.stack import Login, Service
 from bluegreen.sandbox.console import BootError
 
 DOCUMENT = "/etc/bluegreen/boot.json"
-SCHEMA = 1
+SCHEMA = 2
 GZIP = b"\x1f\x8b"
 LARGEST = 16 * 1024 * 1024  # after unpacking; EC2 takes 16 KB before
 
@@ -47,7 +47,7 @@ def boot_document(user_data: bytes) -> Document:
             stack=str(plain["stack"]),
             region=str(plain["region"]),
             registry=str(plain["registry"]["host"]),
-            login=None if plain["registry"].get("login") is None else from_plain(Login, plain["registry"]["login"]),
+            login=_login(plain["registry"].get("login")),
             services=_in_order([_service(item) for item in plain["services"]]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -104,10 +104,17 @@ def _gunzip(data: bytes, what: str) -> bytes:
     return text
 
 
+def _login(plain: Any) -> Login | None:
+    if plain is not None and "ecr" in plain:
+        raise BootError("registry.auth ecr needs hosts with an engine of their own: bluegreen sandbox up --mode docker")
+    return None if plain is None else from_plain(Login, plain)
+
+
 def _service(item: dict[str, Any]) -> Service:
     environment = item.get("environment") or {}
     pairs = [[name, str(value)] for name, value in environment.items()]
-    return from_plain(Service, {**item, "environment": pairs})
+    limits = [{"name": name, "soft": soft, "hard": hard} for name, (soft, hard) in item.get("ulimits", {}).items()]
+    return from_plain(Service, {**item, "environment": pairs, "ulimits": limits})
 
 
 def _in_order(services: list[Service]) -> tuple[Service, ...]:

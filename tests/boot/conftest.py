@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from fake_aws import FakeAws
+from fake_engine import FakeEngine
 from machine import Machine
 
 
@@ -16,5 +17,12 @@ def aws() -> Iterator[FakeAws]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, aws: FakeAws) -> Machine:
-    return Machine(tmp_path, aws)
+def engine() -> Iterator[FakeEngine]:
+    server = FakeEngine()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, aws: FakeAws, engine: FakeEngine) -> Machine:
+    return Machine(tmp_path, aws, engine)

@@ -1,4 +1,4 @@
-"""A machine for the boot programs: a fake `docker` on PATH, a fake AWS, a file for a console. And stacks to boot."""
+"""A machine for the boot programs: a fake engine, a fake AWS, a file for a console. And stacks to boot."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import subprocess
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from fake_aws import FakeAws
+from fake_engine import FakeEngine
 
 from bluegreen.boot.userdata import boot_document
 from bluegreen.core.stack import (
@@ -58,13 +58,12 @@ def with_environment(**values: str) -> Service:
 class Machine:
     folder: Path
     aws: FakeAws
+    engine: FakeEngine
     extra: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.bin.mkdir()
-        self.program("docker", f'exec {sys.executable} -I -S {Path(__file__).parent / "fake_docker.py"} "$@"')
-        nothing: dict[str, Any] = {"calls": [], "fail": {}, "images": [], "networks": [], "containers": {}, "born": {}}
-        self.change(**nothing, version="28.2.2", info="json-file")
+        self.program("dockerd", "exit 1")
         self.aws.parameters.update({"/shop/registry": PASSWORD, "/shop/secret-key": SECRET})
 
     @property
@@ -75,30 +74,24 @@ class Machine:
         (self.bin / name).write_text(f"#!/bin/sh\n{script}\n")
         (self.bin / name).chmod(0o755)
 
-    @property
-    def world(self) -> dict[str, Any]:
-        path = self.folder / "world.json"
-        world: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        return world
-
-    def change(self, **values: Any) -> None:
-        (self.folder / "world.json").write_text(json.dumps({**self.world, **values}), "utf-8")
-
     def environment(self) -> dict[str, str]:
         return {
             "PATH": f"{self.bin}:/usr/bin:/bin",
-            "FAKE_DOCKER": str(self.folder),
+            "BLUEGREEN_DOCKER": self.engine.path,
+            "BLUEGREEN_KEEPER": "",
             "BLUEGREEN_CONSOLE": str(self.folder / "console"),
             "BLUEGREEN_RUN_DIR": str(self.folder / "run"),
             "BLUEGREEN_PAUSE_S": "0.01",
             "BLUEGREEN_AUTHORITIES": str(self.folder / "certs.d"),
+            "BLUEGREEN_DAEMON_JSON": str(self.folder / "docker" / "daemon.json"),
+            "BLUEGREEN_DOCKER_PID": str(self.folder / "docker.pid"),
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.aws.endpoint,
-            "AWS_ENDPOINT_URL_SSM": self.aws.endpoint,
+            "AWS_ENDPOINT_URL": self.aws.endpoint,
             **self.extra,
         }
 
     def boot(self, stack: Stack, library: Path = CLOUDINIT) -> subprocess.CompletedProcess[str]:
-        """containers.py as boot.sh starts it, with `stack` as its boot.json."""
+        """containers.py as a machine's boot starts it, with `stack` as its boot.json."""
         document = json.dumps(boot_document(stack, pins(stack)))
         return self.boot_with(document, library)
 
@@ -120,10 +113,3 @@ class Machine:
     @property
     def console(self) -> str:
         return (self.folder / "console").read_text("utf-8")
-
-    def calls(self, *start: str) -> list[list[str]]:
-        """The argument lists of all calls that begin with `start`."""
-        return [call["argv"] for call in self.world["calls"] if tuple(call["argv"][: len(start)]) == start]
-
-    def forget_calls(self) -> None:
-        self.change(calls=[])

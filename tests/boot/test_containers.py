@@ -1,6 +1,6 @@
 """What containers.py does on a machine: in order, once, without a word of any secret.
 
-It runs as on a host, as a program of its own; `docker` is a fake that writes down every call.
+It runs as on a host, as a program of its own; the engine is a fake that writes down every request.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from machine import APP, PASSWORD, SECRET, WEB, Machine, a_stack, pins
 
 from bluegreen.boot import templates
 from bluegreen.boot.shrink import shrink
-from bluegreen.core.stack import ContainerHealth, Port, Service
+from bluegreen.core.stack import ContainerHealth, Port, Registry, Service, Ulimit
 
 
 def test_a_bare_engine_gets_every_container_in_the_order_of_needs(machine: Machine) -> None:
     done = machine.boot(a_stack(WEB, APP))
     assert done.returncode == 0, done.stdout
-    assert list(machine.world["containers"]) == ["app", "web"]
-    assert machine.world["networks"] == ["bluegreen"]
+    assert list(machine.engine.containers) == ["app", "web"]
+    assert machine.engine.networks == ["bluegreen"]
     assert machine.console.splitlines()[-1].endswith(" ready app web")
     phases = [line.split()[2] for line in machine.console.splitlines()]
     for earlier, later in [("login", "pull"), ("pulled", "network"), ("network", "run"), ("run", "ready")]:
@@ -35,7 +35,7 @@ def test_every_setting_reaches_docker(machine: Machine) -> None:
         command=("--serve", "a b", ""),
         entrypoint=("/bin/tool", "-x"),
         environment=(("A", "1"),),
-        ports=(Port(8080, 8000), Port(53, 5353, "udp")),
+        ports=(Port(8080, 8000), Port(8081, 8000), Port(53, 5353, "udp")),
         healthcheck=ContainerHealth(("CMD", "curl", "-f", "a b"), 2.0, 1.5, 3, 0.25),
         restart="on-failure:3",
         user="1000:1000",
@@ -43,51 +43,63 @@ def test_every_setting_reaches_docker(machine: Machine) -> None:
         init=True,
         read_only=True,
         stop_grace_period_s=2.5,
+        ulimits=(Ulimit("nofile", 1024, 2048),),
     )
     stack = a_stack(service)
     assert machine.boot(stack).returncode == 0
-    container = machine.world["containers"]["app"]
-    assert container["image"] == pins(stack)["app"]
-    assert container["command"] == ["-x", "--serve", "a b", ""]
-    expected = {
-        *("--detach", "--pull=never", "--network=bluegreen", "--name=app", "--restart=on-failure:3"),
-        *("--label=bluegreen.stack=shop", "--entrypoint=/bin/tool", "--user=1000:1000", "--workdir=/srv/a b"),
-        *("--publish=8080:8000/tcp", "--publish=53:5353/udp", "--init", "--read-only", "--stop-timeout=3"),
-        *("--health-cmd=curl -f 'a b'", "--health-interval=2000ms", "--health-timeout=1500ms"),
-        *("--health-retries=3", "--health-start-period=250ms", "--log-opt=max-size=10m", "--log-opt=max-file=3"),
+    body = machine.engine.created("app")
+    labels = body.pop("Labels")
+    assert labels["bluegreen.stack"] == "shop" and len(labels["bluegreen.config"]) == 64 and len(labels) == 2
+    second = 1_000_000_000
+    assert body == {
+        "Image": pins(stack)["app"],
+        "Cmd": ["--serve", "a b", ""],
+        "Entrypoint": ["/bin/tool", "-x"],
+        "Env": ["A=1"],
+        "User": "1000:1000",
+        "WorkingDir": "/srv/a b",
+        "StopTimeout": 3,
+        "ExposedPorts": {"8000/tcp": {}, "5353/udp": {}},
+        "Healthcheck": {
+            "Test": ["CMD", "curl", "-f", "a b"],
+            "Interval": 2 * second,
+            "Timeout": 3 * second // 2,
+            "Retries": 3,
+            "StartPeriod": second // 4,
+        },
+        "HostConfig": {
+            "NetworkMode": "bluegreen",
+            "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
+            "PortBindings": {
+                "8000/tcp": [{"HostPort": "8080"}, {"HostPort": "8081"}],
+                "5353/udp": [{"HostPort": "53"}],
+            },
+            "Init": True,
+            "ReadonlyRootfs": True,
+            "Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 2048}],
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+        },
     }
-    others = {option for option in container["options"] if option not in expected}
-    assert expected <= set(container["options"])
-    assert {option.partition("=")[0] for option in others} == {"--label", "--env-file"}
 
 
-@pytest.mark.parametrize(
-    ("test", "options"),
-    [
-        (("CMD-SHELL", "a | b && c"), {"--health-cmd=a | b && c"}),
-        (("NONE",), {"--no-healthcheck"}),
-        (None, set()),
-    ],
-)
-def test_health_checks_in_their_other_forms(machine: Machine, test: tuple[str, ...] | None, options: set[str]) -> None:
-    machine.boot(a_stack(replace(APP, healthcheck=ContainerHealth(test) if test else None)))
-    given = set(machine.world["containers"]["app"]["options"])
-    assert {option for option in given if option.startswith(("--health-cmd", "--no-health"))} == options
+def test_what_the_stack_leaves_open_is_the_images_own(machine: Machine) -> None:
+    assert machine.boot(a_stack(Service("app", "registry.example.com/shop/app:1"))).returncode == 0
+    body = machine.engine.created("app")
+    assert not {"Cmd", "Entrypoint", "User", "WorkingDir", "Healthcheck"} & set(body)
+    assert body["HostConfig"]["RestartPolicy"] == {"Name": "unless-stopped", "MaximumRetryCount": 0}
 
 
-@pytest.mark.parametrize(("entrypoint", "option"), [((), "--entrypoint="), (None, "")])
-def test_an_empty_entrypoint_takes_the_images_away(
-    machine: Machine, entrypoint: tuple[str, ...] | None, option: str
-) -> None:
-    machine.boot(a_stack(replace(APP, entrypoint=entrypoint)))
-    given = machine.world["containers"]["app"]["options"]
-    assert [one for one in given if one.startswith("--entrypoint")] == ([option] if option else [])
+def test_a_check_can_be_taken_away_and_an_entry_point_too(machine: Machine) -> None:
+    machine.boot(a_stack(replace(APP, healthcheck=ContainerHealth(("NONE",)), entrypoint=())))
+    body = machine.engine.created("app")
+    assert body["Healthcheck"]["Test"] == ["NONE"]
+    assert body["Entrypoint"] == [""]
 
 
 def test_an_engine_with_its_own_logging_keeps_it(machine: Machine) -> None:
-    machine.change(info="journald")
+    machine.engine.driver = "journald"
     machine.boot(a_stack())
-    assert not [word for call in machine.calls("run") for word in call if word.startswith("--log")]
+    assert machine.engine.created("web")["HostConfig"]["LogConfig"] == {"Type": "journald"}
 
 
 HOSTILE = {
@@ -108,37 +120,45 @@ HOSTILE = {
 }
 
 
-def test_hostile_values_arrive_byte_for_byte_and_steer_nothing(machine: Machine) -> None:
+def test_hostile_values_arrive_byte_for_byte(machine: Machine) -> None:
     done = machine.boot(a_stack(replace(APP, environment=tuple(HOSTILE.items()))))
     assert done.returncode == 0, done.stdout
-    container = machine.world["containers"]["app"]
-    assert container["environment"] == HOSTILE
-    assert container["env_file_mode"] == 0o600
-    assert "--env=LINES" in container["options"]
-    assert not list((machine.folder / "run").iterdir())
+    assert machine.engine.created("app")["Env"] == [f"{name}={value}" for name, value in HOSTILE.items()]
 
 
-def test_no_secret_is_in_any_argument_or_on_the_console(machine: Machine) -> None:
-    machine.change(born={"app": {"state": {"Status": "exited", "ExitCode": 3}, "stderr": f"bad key {SECRET} end"}})
+def test_no_secret_is_on_the_console_or_on_a_disk(machine: Machine) -> None:
+    machine.engine.born = {"app": {"State": {"Status": "exited", "ExitCode": 3}, "stderr": f"bad key {SECRET} end"}}
     done = machine.boot(a_stack())
     assert done.returncode == 1
     assert "  | bad key *** end" in done.stdout
-    assert machine.world["containers"]["app"]["environment"]["SECRET_KEY"] == SECRET
-    arguments = json.dumps([call["argv"] for call in machine.world["calls"]])
-    for secret in (PASSWORD, SECRET, "MIIEsecret"):
-        assert secret not in done.stdout
-        assert secret not in arguments
-        assert json.dumps(secret)[1:-1] not in arguments
+    assert f"SECRET_KEY={SECRET}" in machine.engine.created("app")["Env"]
+    written = [path.read_text() for path in machine.folder.rglob("*") if path.is_file()]
+    for secret in (PASSWORD, SECRET, "MIIEsecret", json.dumps(PASSWORD)[1:-1]):
+        assert not [text for text in [*written, done.stdout] if secret in text]
 
 
-def test_the_password_goes_in_on_stdin_and_lives_in_a_private_folder_that_goes(machine: Machine) -> None:
+def test_the_password_goes_to_the_engine_alone(machine: Machine) -> None:
     machine.boot(a_stack())
-    (login,) = [call for call in machine.world["calls"] if call["argv"][0] == "login"]
-    assert login["argv"] == ["login", "--username=deploy", "--password-stdin", "registry.example.com"]
-    assert login["stdin"] == PASSWORD
-    assert login["config"] == {"path": str(machine.folder / "run" / "docker"), "mode": 0o700}
-    assert not (machine.folder / "run" / "docker").exists()
+    login = {"username": "deploy", "password": PASSWORD, "serveraddress": "registry.example.com"}
+    assert machine.engine.logins == [login] * 3  # asked for once, and with each pull
     assert (machine.folder / "run").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_role_logs_in_at_ecr_by_itself(machine: Machine) -> None:
+    host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+    stack = a_stack(login=None)
+    done = machine.boot(replace(stack, registry=Registry(host, ecr=True)))
+    assert done.returncode == 0, done.stdout
+    assert f" login {host} as AWS" in done.stdout
+    assert machine.engine.logins[0] == {"username": "AWS", "password": "ecr-password", "serveraddress": host}
+    assert "ecr-password" not in done.stdout
+
+
+def test_what_the_machine_is_stands_where_the_agent_reads_it(machine: Machine) -> None:
+    machine.boot(a_stack())
+    about = json.loads((machine.folder / "run" / "about.json").read_text())
+    assert about == {"stack": "shop", "instance": "i-0abc", "colour": "blue", "release": "0123456789ab"}
+    assert (machine.folder / "run" / "boot.log").read_text() == machine.console
 
 
 def test_the_authority_of_a_private_registry_is_where_docker_looks_before_the_login(machine: Machine) -> None:
@@ -154,38 +174,30 @@ def test_without_an_authority_none_is_written(machine: Machine) -> None:
     assert not (machine.folder / "certs.d").exists()
 
 
-def test_an_open_registry_needs_no_login_and_no_aws(machine: Machine) -> None:
+def test_an_open_registry_needs_no_login_and_no_role(machine: Machine) -> None:
     assert machine.boot(a_stack(WEB, replace(APP, environment=()), login=None)).returncode == 0
-    assert machine.calls("login") == []
-    assert machine.aws.log == []
+    assert machine.engine.logins == [{}, {}]
+    assert not [path for path in machine.aws.log if "security-credentials" in path]
 
 
 def test_a_second_run_changes_nothing_and_needs_neither_registry_nor_aws(machine: Machine) -> None:
     machine.boot(a_stack())
-    before = machine.world
-    machine.forget_calls()
-    machine.aws.log.clear()
+    before = json.dumps(machine.engine.containers)
+    machine.engine.requests.clear()
+    machine.extra["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = "http://127.0.0.1:1"
     done = machine.boot(a_stack())
     assert done.returncode == 0
-    assert machine.world["containers"] == before["containers"]
-    assert {tuple(call[:2]) for call in machine.calls()} == {
-        ("image", "inspect"),
-        ("network", "inspect"),
-        ("container", "ls"),
-    }
-    assert machine.aws.log == []
+    assert json.dumps(machine.engine.containers) == before
+    assert not [request for request in machine.engine.requests if request[0] != "GET"]
     assert "keep app" in done.stdout
 
 
 def test_a_stopped_container_is_woken(machine: Machine) -> None:
     machine.boot(a_stack())
-    containers = machine.world["containers"]
-    containers["app"]["state"]["Status"] = "exited"
-    machine.change(containers=containers)
-    machine.forget_calls()
+    machine.engine.containers["app"]["State"]["Status"] = "exited"
+    machine.engine.requests.clear()
     assert machine.boot(a_stack()).returncode == 0
-    assert machine.calls("container", "start") == [["container", "start", "app"]]
-    assert machine.calls("run") == []
+    assert machine.engine.asked("^POST") == ["POST /containers/app/start"]
 
 
 @pytest.mark.parametrize(
@@ -193,19 +205,22 @@ def test_a_stopped_container_is_woken(machine: Machine) -> None:
 )
 def test_a_container_with_other_settings_is_replaced_and_no_other(machine: Machine, change: dict[str, Any]) -> None:
     machine.boot(a_stack())
-    machine.forget_calls()
+    machine.engine.requests.clear()
     assert machine.boot(a_stack(WEB, replace(APP, **change))).returncode == 0
-    assert machine.calls("container", "stop") == [["container", "stop", "app"]]
-    assert machine.calls("container", "rm") == [["container", "rm", "--force", "app"]]
-    assert len(machine.calls("run")) == 1
+    assert machine.engine.asked("(POST|DELETE) /containers") == [
+        "POST /containers/app/stop",
+        "DELETE /containers/app",
+        "POST /containers/create",
+        "POST /containers/app/start",
+    ]
 
 
 def test_a_foreign_container_of_the_name_is_replaced(machine: Machine) -> None:
-    foreign = {"config": "", "state": {"Status": "created", "ExitCode": 0}, "restarts": 0}
-    machine.change(containers={"app": foreign, "other": foreign})
+    for name in ("app", "other"):
+        machine.engine.containers[name] = {"body": {}, "State": {"Status": "created", "ExitCode": 0}, "RestartCount": 0}
     assert machine.boot(a_stack()).returncode == 0
-    assert set(machine.world["containers"]) == {"app", "other", "web"}
-    assert machine.calls("container", "stop") == []
+    assert set(machine.engine.containers) == {"app", "other", "web"}
+    assert machine.engine.asked("DELETE|stop") == ["DELETE /containers/app"]
 
 
 def test_lines_are_of_one_shape(machine: Machine) -> None:
@@ -227,4 +242,4 @@ def test_the_programs_as_they_are_sent_do_the_same(machine: Machine) -> None:
     for name in templates.MODULES:
         (sent / name).write_text(shrink(templates.text(name)), "utf-8")
     assert machine.boot(a_stack(), sent).returncode == 0
-    assert list(machine.world["containers"]) == ["app", "web"]
+    assert list(machine.engine.containers) == ["app", "web"]

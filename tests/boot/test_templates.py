@@ -14,11 +14,11 @@ from machine import CLOUDINIT
 from bluegreen.boot import templates
 
 ROOT = CLOUDINIT.parent
-PROGRAM = "from bluegreen.boot import templates; print(templates._folder(), len(templates.text('boot.sh')))"
+PROGRAM = "from bluegreen.boot import templates; print(templates._folder(), len(templates.text('unpack.py')))"
 
 
 def test_in_a_checkout_they_are_beside_the_package() -> None:
-    assert templates.text(templates.PROGRAM) == (CLOUDINIT / templates.PROGRAM).read_text("utf-8")
+    assert templates.text(templates.UNPACK) == (CLOUDINIT / templates.UNPACK).read_text("utf-8")
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -31,7 +31,7 @@ def test_in_a_wheel_they_are_inside_it(tmp_path: Path, packed: bool) -> None:
     path = Path(shutil.make_archive(str(tmp_path / "wheel"), "zip", site)) if packed else site
     folder, size = _python(path, tmp_path).stdout.split()
     assert Path(folder) == path / "bluegreen" / "_data" / "cloudinit"
-    assert int(size) == len(templates.text("boot.sh"))
+    assert int(size) == len(templates.text("unpack.py"))
 
 
 def test_an_incomplete_installation_says_so(tmp_path: Path) -> None:
