@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "docker_engine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("engine"))
-    items.sort(key=lambda item: "site" in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: "machines_box" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture
@@ -40,24 +40,30 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="session")
+def machines_box(tmp_path_factory: pytest.TempPathFactory, docker_engine: docker.DockerClient) -> Iterator[Sandbox]:
+    """The sandbox with real machines, one for all."""
+    box = Sandbox(tmp_path_factory.mktemp("machines") / "sandbox", "--mode", "docker")
+    try:
+        yield box
+    finally:
+        down = box.start("sandbox", "down").end(120)
+        assert down.code == 0, down.err
+
+
+@pytest.fixture(scope="session")
 def site(
     tmp_path_factory: pytest.TempPathFactory,
     docker_engine: docker.DockerClient,
     private_registry: Registry,
     small_images: Images,
     shop: Shop,
-) -> Iterator[Site]:
-    """The sandbox with real machines; what the images of stacks/django are built from (`shop` fetches it)."""
+    machines_box: Sandbox,
+) -> Site:
+    """The Django shop there; what the images of stacks/django are built from (`shop` fetches it)."""
     from machines import Site
 
     small_images.trust(private_registry)
-    folder = tmp_path_factory.mktemp("site")
-    box = Sandbox(folder / "sandbox", "--mode", "docker")
-    try:
-        yield Site(box, docker_engine, private_registry, folder)
-    finally:
-        down = box.start("sandbox", "down").end(120)
-        assert down.code == 0, down.err
+    return Site(machines_box, docker_engine, private_registry, tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import boto3
 
 ROOT = Path(__file__).parents[2]
 HOST = "shop.example.com"
+BLUEGREEN = (sys.executable, "-m", "bluegreen")
 KEYS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 
 
@@ -36,9 +37,9 @@ class Ended:
 class Program:
     """A run of bluegreen whose progress lines are read as they come."""
 
-    def __init__(self, words: tuple[str, ...], env: dict[str, str]) -> None:
+    def __init__(self, words: tuple[str, ...], env: dict[str, str], by: tuple[str, ...] = BLUEGREEN) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bluegreen", *words],
+            [*by, *words],
             cwd=ROOT,
             env=env,
             stdin=subprocess.DEVNULL,

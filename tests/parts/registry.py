@@ -19,7 +19,16 @@ PACKAGES = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils"}
 class Registry:
     """At `host` (address:port), for `username` with `password`; what was pushed outlives stop and start."""
 
-    def __init__(self, folder: Path, authority: Authority, address: str, port: int = 0, deletes: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority,
+        address: str,
+        port: int = 0,
+        names: tuple[str, ...] = (),
+        deletes: bool = True,
+    ) -> None:
+        """`names` are other names of the address, for its certificate."""
         for program, package in PACKAGES.items():
             if not shutil.which(program):
                 raise Missing(f"there is no {program} (Debian package {package})")
@@ -38,7 +47,9 @@ class Registry:
                 timeout=30,
             ).stdout
         )
-        certificate = authority.certificate(address)
+        self._authority, self._names, self._served = authority, (address, *names), folder / "served"
+        self._served.mkdir()
+        self.authorize()
         settings = {
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -47,7 +58,7 @@ class Registry:
             "http": {
                 "addr": self.host,
                 "secret": secrets.token_hex(16),
-                "tls": {"certificate": str(certificate.chain), "key": str(certificate.key)},
+                "tls": {"certificate": str(self._served / "chain"), "key": str(self._served / "key")},
             },
         }
         file = folder / "config.yml"
@@ -58,6 +69,12 @@ class Registry:
 
     def start(self) -> None:
         self._daemon.start()
+
+    def authorize(self, authority: Authority | None = None) -> None:
+        """From its next start on it shows a certificate of another authority than `ca`; or again of its own."""
+        certificate = (authority or self._authority).certificate(*self._names)
+        shutil.copyfile(certificate.chain, self._served / "chain")
+        shutil.copyfile(certificate.key, self._served / "key")
 
     def stop(self) -> None:
         """As a crash: nobody is told."""
