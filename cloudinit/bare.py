@@ -82,18 +82,35 @@ class Bare:
 
 
 def settle(file: Path) -> None:
-    """What the machine's own daemon.json says is kept. An engine that runs already is told to read it again."""
-    theirs = json.loads(file.read_text("utf-8") or "{}") if file.exists() else {}
-    ours = {key: value for key, value in SETTINGS.items() if key != "log-opts" or "log-driver" not in theirs}
-    merged = {**ours, **theirs}
-    if merged == theirs:
+    """What the machine's own daemon.json says is kept. An engine that runs already is told to read it again; what its
+    command line says is left out, for with both it would not start the next time."""
+    try:
+        theirs = json.loads(file.read_text("utf-8") or "{}") if file.exists() else {}
+    except ValueError as error:
+        raise BootError(f"{file} is no JSON: {error}") from None
+    pid, words = running()
+    said = {key for key in SETTINGS if key in theirs or any(word.startswith("--" + key.rstrip("s")) for word in words)}
+    said |= {"log-opts"} if "log-driver" in said else set()  # another driver has other options
+    if said >= set(SETTINGS):
         return
+    merged = {**theirs, **{key: value for key, value in SETTINGS.items() if key not in said}}
     file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     beside = file.with_suffix(".new")
     beside.write_text(json.dumps(merged, indent=2) + "\n", "utf-8")
     beside.replace(file)
-    with contextlib.suppress(OSError, ValueError):  # it does not run
-        os.kill(int(Path(os.environ.get("BLUEGREEN_DOCKER_PID", "/run/docker.pid")).read_text("ascii")), signal.SIGHUP)
+    if pid:
+        with contextlib.suppress(OSError):  # it has just ended
+            os.kill(pid, signal.SIGHUP)
+
+
+def running() -> tuple[int, list[str]]:
+    """The engine's process id and command line; 0 and nothing if it does not run."""
+    try:
+        pid = int(Path(os.environ.get("BLUEGREEN_DOCKER_PID", "/run/docker.pid")).read_text("ascii"))
+        words = Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").split("\0")
+    except (OSError, ValueError):
+        return 0, []
+    return (pid, words) if words[0].endswith("dockerd") else (0, [])
 
 
 def run(limit_s: int, *words: str) -> tuple[int, str]:

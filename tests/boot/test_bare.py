@@ -3,10 +3,11 @@ an end. What the machine is set up with by itself stays."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,15 +177,56 @@ def test_the_engine_is_set_up_and_what_the_machine_says_itself_stays(
     assert file.stat().st_ino == before.st_ino and file.stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_an_engine_that_runs_reads_its_settings_again_once(machine: Machine) -> None:
+def test_a_file_that_the_engine_could_not_read_is_told(machine: Machine) -> None:
+    file = machine.folder / "docker" / "daemon.json"
+    file.parent.mkdir()
+    file.write_text("{'live-restore': true}")
+    done = machine.boot(a_stack())
+    assert f"[bluegreen] failed: {file} is no JSON: " in done.stdout
+    assert file.read_text() == "{'live-restore': true}"
+
+
+@contextlib.contextmanager
+def process(machine: Machine, name: str, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Stands in docker.pid, and ends, with a note, when it is told to read its settings again."""
     script = f"trap 'echo again >>{machine.folder}/notes; exit' HUP; while :; do sleep 0.01; done"
-    child = subprocess.Popen(["/bin/sh", "-c", script])
+    child = subprocess.Popen([name, "-c", script, "sh", *flags], executable="/bin/sh")
     try:
         pid = machine.folder / "docker.pid"
         pid.write_text(f"{child.pid}\n")
         machine.extra["BLUEGREEN_DOCKER_PID"] = str(pid)
-        machine.boot(a_stack())
-        assert child.wait(10) == 0 and notes(machine) == ["again"]
+        yield child
     finally:
-        child.send_signal(signal.SIGKILL)
+        child.kill()
         child.wait()
+
+
+def test_an_engine_that_runs_reads_its_settings_again_once(machine: Machine) -> None:
+    with process(machine, "/usr/bin/dockerd") as engine:
+        machine.boot(a_stack())
+        assert engine.wait(10) == 0 and notes(machine) == ["again"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "after"),
+    [
+        (("--live-restore", "-H", "fd://"), {key: OURS[key] for key in ("log-driver", "log-opts")}),
+        (("--log-driver=journald",), {"live-restore": True}),
+        (("--log-opt", "max-size=5m"), {"live-restore": True, "log-driver": "json-file"}),
+        (("--live-restore=false", "--log-driver", "local"), None),
+    ],
+)
+def test_what_its_command_line_says_is_not_said_again_or_it_would_not_start_the_next_time(
+    machine: Machine, flags: tuple[str, ...], after: dict[str, object] | None
+) -> None:
+    file = machine.folder / "docker" / "daemon.json"
+    with process(machine, "dockerd", *flags):
+        assert machine.boot(a_stack()).returncode == 0
+    assert (json.loads(file.read_text()) if file.exists() else None) == after
+
+
+def test_another_process_of_that_number_is_left_alone(machine: Machine) -> None:
+    """A file of a machine that went down hard."""
+    with process(machine, "/usr/sbin/nginx") as other:
+        machine.boot(a_stack())
+        assert other.poll() is None and notes(machine) == []
