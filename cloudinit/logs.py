@@ -16,16 +16,14 @@ CONNECT_S = 3.0
 
 
 def config(logging: Mapping[str, Any], tag: str, ca: str) -> dict[str, Any]:
-    """`ca` is the file that holds the log server's authority, or ""."""
-    driver = logging["driver"]
-    if driver in LOCAL:
-        return {"Type": driver, "Config": dict(logging["options"])}
-    own = {"mode": "non-blocking", "max-buffer-size": "4m", TAGS.get(driver, "tag"): tag}
-    if driver == "fluentd":
-        own["fluentd-async"] = "true"
+    """The options as boot.json has them, with what only the instance knows; `ca` is the file that holds the log server's
+    authority, or ""."""
+    driver, options = logging["driver"], dict(logging["options"])
+    if driver not in LOCAL:
+        options[TAGS.get(driver, "tag")] = tag
     if ca:
-        own["syslog-tls-ca-cert"] = ca
-    return {"Type": driver, "Config": {**own, **logging["options"]}}
+        options["syslog-tls-ca-cert"] = ca
+    return {"Type": driver, "Config": options}
 
 
 def away(options: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ from bluegreen.errors import UsageError
 __all__ = ["boot_document", "fingerprint", "images", "render"]
 
 LIMIT = 16_384  # EC2 user guide, "Run commands at launch": 16 KB in raw form, before it is base64-encoded
+DOCUMENT = "/etc/bluegreen/boot.json"
 LARGEST = 4
 _HELD = re.compile(rf"path: {re.escape(DOCUMENT)}\n.*\n\s+encoding: (\S+)\n\s+content: (\S+)\n")
 

@@ -82,6 +82,20 @@ def _enter_sandbox(options: Namespace) -> str:
     return running.endpoint
 
 
+def _refuse_agent(stack: Stack, endpoint: str) -> None:
+    """The sandbox's processes have no agent: its checks would fail until the deadline."""
+    from bluegreen.sandbox.control import status
+    from bluegreen.sandbox.state import SandboxState
+
+    running = status()
+    if isinstance(running, SandboxState) and running.mode == "process" and running.endpoint == endpoint:
+        raise Refused(
+            "health.path agent needs hosts with an agent, and this sandbox runs processes",
+            where=f"{stack.source}: traffic",
+            next="bluegreen sandbox down, then bluegreen sandbox up --mode docker",
+        )
+
+
 def owner(wired: Wired) -> Owner:
     """Who we are, for the record and the history: the ARN, the host, the CI build if one is running us."""
     from bluegreen.aws.facts import identity
@@ -122,6 +136,8 @@ def deploy_job(
     from bluegreen.controller.commands import Deploy
     from bluegreen.controller.resolve import Facts, stack_architecture
 
+    if wired.aws.endpoint and any(binding.health.port for binding in stack.traffic):
+        _refuse_agent(stack, wired.aws.endpoint)
     account, arn = _identity(wired, stack)
 
     def facts(vpc: str) -> Facts:

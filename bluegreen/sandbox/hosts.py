@@ -34,7 +34,7 @@ class ProcessHosts:
         secret: Callable[[str], str] | None = None,
         own_addresses: bool = True,
     ) -> None:
-        """`token` marks this sandbox's processes: another sandbox has another. `secret` resolves ssm:/ references."""
+        """`token` marks this sandbox's processes: another sandbox has another. `secret` resolves references."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._addresses = Addresses(own_addresses=own_addresses)

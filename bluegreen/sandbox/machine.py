@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from bluegreen.core import secret_ref
 from bluegreen.core.stack import Service
 from bluegreen.sandbox.addresses import Addresses, taken
 from bluegreen.sandbox.command import command
@@ -27,7 +28,6 @@ from bluegreen.sandbox.pull import Image, Puller, split
 from bluegreen.sandbox.service import Running, ending
 from bluegreen.sandbox.userdata import Document, boot_document
 
-REFERENCE = "ssm:/"
 LISTEN_LIMIT_S = 30.0
 LOOK_EVERY_S = 0.05
 SETTLE_S = 0.3
@@ -41,7 +41,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the machines of one sandbox share. `secret` gives the value of a reference (ssm:/path); it may block."""
+    """What the machines of one sandbox share. `secret` gives the value of a reference (ssm:/path, secretsmanager:NAME);
+    it may block."""
 
     folder: Path
     processes: Processes
@@ -77,6 +78,7 @@ class Machine:
                 await asyncio.wait([self._former])
             document = boot_document(self._boot.user_data)
             self._console.say("start", f"{self._boot.instance_id} of {document.stack}")
+            self._say_what_is_ignored(document)
             self._folder.mkdir(mode=0o700, parents=True)
             images = await self._pull_all(document)
             for service in document.services:
@@ -89,6 +91,17 @@ class Machine:
         except Exception as error:
             log.exception("the boot of %s failed unexpectedly", self._boot.instance_id)
             self._console.failed(BootError(f"unexpected {type(error).__name__}: {error}"))
+
+    def _say_what_is_ignored(self, document: Document) -> None:
+        if document.logging:
+            self._console.say("ignored", f"logging {document.logging}: here every line goes to this console")
+        for service in document.services:
+            if service.workers:
+                self._console.say(
+                    "ignored", f"x-workers of {service.name}: this host has no agent that would count them"
+                )
+            if service.ulimits:
+                self._console.say("ignored", f"ulimits of {service.name}: its processes have this machine's")
 
     async def _pull_all(self, document: Document) -> dict[str, Image]:
         login: tuple[str, str] | None = None
@@ -123,7 +136,7 @@ class Machine:
             if need.condition == "service_healthy":
                 await self._settle(self._services[need.service])
         values = {
-            name: await self._secret(value) if value.startswith(REFERENCE) else value
+            name: await self._secret(value) if secret_ref.is_one(value) else value
             for name, value in service.environment
         }
         addresses = [self._address(port.host) for port in service.ports if port.protocol == "tcp"]

@@ -1,4 +1,4 @@
-"""Secrets for the sandbox's machines: ssm:/path from the sandbox's own Parameter Store, as a real machine asks AWS."""
+"""Secrets for the sandbox's machines: from its own Parameter Store and Secrets Manager, as a real machine asks AWS."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import json
 
 import urllib3
 
+from bluegreen.core import secret_ref
 from bluegreen.sandbox.console import BootError
 
-PREFIX = "ssm:"
 LIMIT_S = 5.0
 # The sandbox checks no signature, but it reads the region and the service from its scope.
-SIGNATURE = "AWS4-HMAC-SHA256 Credential=sandbox/20260101/{region}/ssm/aws4_request, SignedHeaders=host, Signature=0"
+SIGNATURE = (
+    "AWS4-HMAC-SHA256 Credential=sandbox/20260101/{region}/{store}/aws4_request, SignedHeaders=host, Signature=0"
+)
+TARGETS = {"ssm": "AmazonSSM.GetParameter", "secretsmanager": "secretsmanager.GetSecretValue"}
 
 
 def fetch(endpoint: str, region: str, reference: str) -> str:
-    """The value of `reference`. BootError names it, and never its value."""
+    """The value of a well-formed `reference`. BootError names it, and never its value."""
+    store, name, key = secret_ref.parts(reference)
     headers = {
         "Content-Type": "application/x-amz-json-1.1",
-        "X-Amz-Target": "AmazonSSM.GetParameter",
-        "Authorization": SIGNATURE.format(region=region),
+        "X-Amz-Target": TARGETS[store],
+        "Authorization": SIGNATURE.format(region=region, store=store),
     }
-    question = {"Name": reference.removeprefix(PREFIX), "WithDecryption": True}
+    question = {"Name": name, "WithDecryption": True} if store == "ssm" else {"SecretId": name}
     try:
         with urllib3.PoolManager(timeout=LIMIT_S, retries=False) as pool:
             answer = pool.request("POST", endpoint, body=json.dumps(question).encode(), headers=headers)
@@ -30,4 +34,10 @@ def fetch(endpoint: str, region: str, reference: str) -> str:
         raise BootError(f"{reference} cannot be fetched: {type(error).__name__}") from None
     if answer.status != 200:
         raise BootError(f"{reference} cannot be fetched: {plain.get('__type', answer.status)}")
-    return str(plain["Parameter"]["Value"])
+    if store == "ssm":
+        return str(plain["Parameter"]["Value"])
+    try:
+        return str(json.loads(plain["SecretString"])[key] if key else plain["SecretString"])
+    except (ValueError, LookupError, TypeError):
+        why = f"no JSON with the key {key}" if key else "no text"
+        raise BootError(f"{reference} cannot be fetched: the secret is {why}") from None

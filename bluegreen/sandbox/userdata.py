@@ -27,13 +27,14 @@ LARGEST = 16 * 1024 * 1024  # after unpacking; EC2 takes 16 KB before
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """boot.json. `services` stand in the order in which they start."""
+    """boot.json. `services` stand in the order in which they start; `logging` is the driver, or ""."""
 
     stack: str
     region: str
     registry: str
     login: Login | None
     services: tuple[Service, ...]
+    logging: str = ""
 
 
 def boot_document(user_data: bytes) -> Document:
@@ -49,6 +50,7 @@ def boot_document(user_data: bytes) -> Document:
             registry=str(plain["registry"]["host"]),
             login=_login(plain["registry"].get("login")),
             services=_in_order([_service(item) for item in plain["services"]]),
+            logging=str((plain.get("logging") or {}).get("driver", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BootError(f"bad user data: {DOCUMENT}: {_one_line(error)}") from None

@@ -49,6 +49,17 @@ def test_deploy_again_rollback_and_what_history_tells(sandbox: Sandbox, tmp_path
     assert "switch" in sandbox.run("show", "demo-2").out
 
 
+def test_a_check_of_the_agent_is_refused_where_instances_have_none(sandbox: Sandbox, tmp_path: Path) -> None:
+    demo = (Path(__file__).parents[2] / "stacks" / "demo.yml").read_text("utf-8")
+    file = tmp_path / "agent.yml"
+    file.write_text(demo.replace("path: /health", "path: agent"), "utf-8")
+    verb, _, *rest = sandbox.deploy_words("A")
+    done = sandbox.run(verb, str(file), *rest)
+    assert done.code == 5 and "health.path agent needs hosts with an agent" in done.err, done
+    assert "sandbox up --mode docker" in done.err
+    assert not [call for call in sandbox.calls() if call["operation"].startswith(("Create", "Run"))]
+
+
 def test_the_broken_version_answers_nothing_and_leaves_nothing(sandbox: Sandbox) -> None:
     assert sandbox.deploy("A").code == 0
     program = sandbox.start(*sandbox.deploy_words("broken"))

@@ -50,10 +50,10 @@ def service(image: str, **more: Any) -> dict[str, Any]:
     return {"name": "web", "image": image, "environment": {}, "ports": [port], **more}
 
 
-def document(*services: dict[str, Any], login: Any = None) -> bytes:
+def document(*services: dict[str, Any], login: Any = None, **more: Any) -> bytes:
     registry = {"host": services[0]["image"].partition("/")[0], "login": login}
-    plain = {"schema": 1, "stack": "shop", "region": "eu-west-1", "registry": registry, "services": list(services)}
-    return json.dumps(plain).encode()
+    plain = {"schema": 2, "stack": "shop", "region": "eu-west-1", "registry": registry, "services": list(services)}
+    return json.dumps({**plain, **more}).encode()
 
 
 def cloud_config(content: str, **entry: str) -> bytes:
@@ -62,8 +62,8 @@ def cloud_config(content: str, **entry: str) -> bytes:
     return b"#cloud-config\n" + yaml.safe_dump({"write_files": files, "runcmd": [["/bin/false"]]}).encode()
 
 
-def user_data(*services: dict[str, Any], login: Any = None) -> bytes:
-    return cloud_config(base64.b64encode(document(*services, login=login)).decode(), encoding="b64")
+def user_data(*services: dict[str, Any], login: Any = None, **more: Any) -> bytes:
+    return cloud_config(base64.b64encode(document(*services, login=login, **more)).decode(), encoding="b64")
 
 
 def start(hosts: ProcessHosts, data: bytes, instance: str = "i-1") -> None:

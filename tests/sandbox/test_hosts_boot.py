@@ -70,8 +70,8 @@ def test_what_the_controller_renders_is_what_the_machine_runs(hosts: ProcessHost
         (b"\x1f\x8bnonsense", "bad user data: the user data cannot be unpacked"),
         (gzip.compress(b"#cloud-config\n" + b" " * (17 << 20)), "is more than 16,777,216 bytes"),
         (cloud_config("{"), "bad user data: /etc/bluegreen/boot.json: "),
-        (cloud_config('{"schema": 2}'), "has schema 2, and this boot knows 1"),
-        (cloud_config('{"schema": 1}'), "'stack' is missing"),
+        (cloud_config('{"schema": 1}'), "has schema 1, and this boot knows 2"),
+        (cloud_config('{"schema": 2}'), "'stack' is missing"),
         (cloud_config("{}", encoding="rot13"), "has the encoding 'rot13'"),
         (user_data(service("localhost/shop/web:latest")), "is not host/repository@sha256:"),
         (user_data(service("localhost/a@sha256:0", depends_on=[{"service": "db"}])), "wait for each other"),
@@ -123,6 +123,20 @@ def test_the_login_is_sent_and_a_refusal_is_named(hosts: ProcessHosts, shelf: Im
     said(hosts, "ready web", "i-1")
     said(hosts, f"failed: web: the registry {shelf.host} refuses access without a login (401)", "i-2")
     assert "s3cret" not in hosts.console("i-1")
+
+
+def test_ecr_needs_hosts_with_an_engine(hosts: ProcessHosts, shelf: ImageShelf) -> None:
+    start(hosts, user_data(service(shelf.server_image()), login={"ecr": True}))
+    said(hosts, "failed: registry.auth ecr needs hosts with an engine of their own: bluegreen sandbox up --mode docker")
+
+
+def test_what_only_a_host_with_an_engine_can_do_is_told_to_be_ignored(hosts: ProcessHosts, shelf: ImageShelf) -> None:
+    more = {"ulimits": {"nofile": [64, 64]}, "workers": {"match": "w", "count": 8}}
+    logging = {"driver": "syslog", "options": {"syslog-address": "tcp://logs:514"}, "ca": ""}
+    start(hosts, user_data(service(shelf.server_image(), **more), logging=logging))
+    console = said(hosts, "ready web")
+    for what in ("logging syslog", "x-workers of web", "ulimits of web"):
+        assert f" ignored {what}: " in console
 
 
 def test_an_unknown_command_is_named(hosts: ProcessHosts, shelf: ImageShelf) -> None:

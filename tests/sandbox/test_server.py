@@ -39,6 +39,7 @@ class Account:
         self.ec2: Any = boto3.client("ec2", **self._client)
         self.elb: Any = boto3.client("elbv2", **self._client)
         self.ssm: Any = boto3.client("ssm", **self._client)
+        self.secrets: Any = boto3.client("secretsmanager", **self._client)
 
     def launch(self, data: bytes, count: int = 1) -> list[str]:
         answer = self.ec2.run_instances(
@@ -115,7 +116,9 @@ def test_from_run_instances_to_an_answer_through_the_load_balancer(running: Sand
     assert ask(port)[0] == 503
     account.ssm.put_parameter(Name="/shop/key", Value="from-ssm", Type="SecureString")
     group = account.group("web-blue")
-    web = service(shelf.server_image(), environment={"KEY": "ssm:/shop/key"})
+    account.secrets.create_secret(Name="shop/login", SecretString='{"user": "from-secrets-manager"}')
+    environment = {"KEY": "ssm:/shop/key", "USER_KEY": "secretsmanager:shop/login#user"}
+    web = service(shelf.server_image(), environment=environment)
     ids = account.launch(user_data(web), 2)
     account.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": each} for each in ids])
     began = time.monotonic()
@@ -131,9 +134,9 @@ def test_from_run_instances_to_an_answer_through_the_load_balancer(running: Sand
     eventually(lambda: who_answers() == set(ids), 1.0)  # it may have seen only one of them at its last look
     assert {status for status, _ in answers} == {200}
     answered = [json.loads(body)["env"] for _, body in answers]
-    assert {env["KEY"] for env in answered} == {"from-ssm"}
+    assert {(env["KEY"], env["USER_KEY"]) for env in answered} == {("from-ssm", "from-secrets-manager")}
     assert "ready web" in account.console(ids[0])
-    assert "from-ssm" not in account.console(ids[0])
+    assert "from-s" not in account.console(ids[0])
 
     account.ec2.terminate_instances(InstanceIds=ids[:1])
     eventually(lambda: len(processes(Path(running.folder))) == 2)
