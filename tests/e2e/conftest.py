@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tests.parts.images import Images
     from tests.parts.registry import Registry
+    from tests.parts.rsyslog import Rsyslog
     from tests.parts.shop import Shop
 
 
@@ -55,6 +56,7 @@ def site(
     tmp_path_factory: pytest.TempPathFactory,
     docker_engine: docker.DockerClient,
     private_registry: Registry,
+    rsyslog: Rsyslog,
     small_images: Images,
     shop: Shop,
     machines_box: Sandbox,
@@ -63,7 +65,7 @@ def site(
     from machines import Site
 
     small_images.trust(private_registry)
-    return Site(machines_box, docker_engine, private_registry, tmp_path_factory.mktemp("site"))
+    return Site(machines_box, docker_engine, private_registry, rsyslog, tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="session")

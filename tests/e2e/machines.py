@@ -16,6 +16,7 @@ from program import HOST, ROOT, Ended, Program, Sandbox
 
 from bluegreen.sandbox.load import Load
 from tests.parts.registry import Registry
+from tests.parts.rsyslog import Rsyslog
 from tests.parts.wait import until
 
 STACK = "shop"
@@ -55,8 +56,10 @@ class Machine:
 class Site:
     """`planted` are secrets that only the machines may know, by the parameter that holds them."""
 
-    def __init__(self, box: Sandbox, engine: docker.DockerClient, registry: Registry, folder: Path) -> None:
-        self.box, self.engine, self.registry = box, engine, registry
+    def __init__(
+        self, box: Sandbox, engine: docker.DockerClient, registry: Registry, logs: Rsyslog, folder: Path
+    ) -> None:
+        self.box, self.engine, self.registry, self.logs = box, engine, registry, logs
         self.file = _stack_file(folder, registry)
         odd = 'it\'s "$(id)" `id` {{ x }} \\ é'
         self.planted = {
@@ -70,7 +73,7 @@ class Site:
         return self.box.start(*words)
 
     def deploy_words(self, version: str, boot_timeout: str = "4m") -> tuple[str, ...]:
-        values = (f"REGISTRY={self.registry.host}", f"BOOT_TIMEOUT={boot_timeout}", "BAKE=5s")
+        values = (f"REGISTRY={self.registry.host}", f"BOOT_TIMEOUT={boot_timeout}", "BAKE=5s", f"LOGS={self.logs.url}")
         given = [word for value in values for word in ("--set", value)]
         return ("deploy", str(self.file), "--version", version, "--build", *given)
 

@@ -9,6 +9,7 @@ from day import REQUESTS, Day
 from machines import STACK, Site
 
 from tests.parts.shop import receipt
+from tests.parts.wait import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -25,6 +26,15 @@ def test_the_rollback_needs_no_registry_and_no_machine(day: Day, site: Site) -> 
     assert not [call for call in day.calls_of_rollback if call.startswith(("ec2:", "ssm:"))], day.calls_of_rollback
     assert [call for call in day.calls_of_rollback if ":Modify" in call] == ["elbv2:ModifyRule"]
     assert site.box.run("history", STACK, "--output", "json").json["deployments"]
+
+
+def test_the_log_server_has_the_lines_of_every_service_under_its_tag(day: Day, site: Site) -> None:
+    wanted = set()
+    for fleet in (site.fleet("live"), site.fleet("standby")):
+        start = f"{STACK}/{fleet['colour']}/{fleet['release']}"
+        wanted |= {f"{start}/{service}/{one['id']}" for one in fleet["targets"] for service in ("web", "app")}
+    assert len(wanted) == 16
+    until(lambda: wanted <= {line.tag for line in site.logs.lines()}, 20)
 
 
 def test_nginx_answers_from_django_with_the_secret_that_the_machine_fetched(day: Day, site: Site) -> None:

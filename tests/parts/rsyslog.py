@@ -44,6 +44,10 @@ class Rsyslog:
         words = ("rsyslogd", "-n", "-f", str(settings), "-i", str(folder / "pid"))
         self._daemon = Daemon(words, folder / "rsyslogd.log", lambda: connects(address, self.port))
 
+    @property
+    def url(self) -> str:
+        return f"tcp://{self.address}:{self.port}"
+
     def start(self) -> None:
         self._daemon.start()
 
