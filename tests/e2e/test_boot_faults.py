@@ -19,7 +19,7 @@ from tests.parts.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 HTTPD = ("/bin/busybox", "httpd", "-f", "-p", "8000", "-h", "/www")
 

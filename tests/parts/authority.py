@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,8 @@ class Authority:
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        made = Certificate(self._folder / f"{hosts[0]}.crt", self._folder / f"{hosts[0]}.key")
+        folder = Path(tempfile.mkdtemp(dir=self._folder))  # several servers may have one address
+        made = Certificate(folder / "chain.crt", folder / "private.key")
         made.chain.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
         made.key.write_bytes(
             key.private_bytes(
