@@ -224,9 +224,9 @@ class Boot:
         for name in self._started:
             restarts, state = self._state(name)
             for _ in range(SETTLE_LOOKS):
-                if state["Status"] != "running" or restarts < 2:
+                if state["Status"] != "running" or not restarts:
                     break
-                time.sleep(self._pause_s / 4)  # started again just now: its exit code is told when it has ended
+                time.sleep(self._pause_s / 4)  # started again just now: does it end once more, and how?
                 restarts, state = self._state(name)
             ended = state["Status"] == "exited" and state["ExitCode"] != 0
             if ended or state["Status"] == "restarting" or restarts > 1:

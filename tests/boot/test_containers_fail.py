@@ -94,6 +94,17 @@ def test_the_exit_code_is_waited_for_when_docker_has_just_started_it_again(machi
     assert "failed: web: ended with exit code 3 (2 restarts)\n" in machine.boot(a_stack()).stdout
 
 
+def test_a_container_that_was_started_again_is_looked_at_for_longer(machine: Machine) -> None:
+    states = [{"Status": "running", "ExitCode": 0}] * 5
+    machine.engine.born = {"web": {"RestartCount": 1, "later": [*states, {"Status": "restarting", "ExitCode": 3}]}}
+    assert "failed: web: ended with exit code 3 (1 restarts)\n" in machine.boot(a_stack()).stdout
+
+
+def test_a_container_that_stays_after_one_restart_is_no_failure(machine: Machine) -> None:
+    machine.engine.born = {"web": {"State": {"Status": "running", "ExitCode": 0}, "RestartCount": 1}}
+    assert machine.boot(a_stack()).returncode == 0
+
+
 def test_a_program_for_another_machine_is_told(machine: Machine) -> None:
     words = {"stderr": "exec /bin/web: exec format error\n"}
     machine.engine.born = {"web": {"State": {"Status": "exited", "ExitCode": 1}, **words}}

@@ -215,7 +215,7 @@ def image(repository: str) -> Callable[[dict[str, Any]], None]:
 def seven_workers(document: dict[str, Any]) -> None:
     """The eighth never starts; the page is there all the same."""
     script = (
-        "for n in 1 2 3 4 5 6 7; do sh -c 'while sleep 1; do :; done' worker-$n & done; exec httpd -f -p 8000 -h /www"
+        "for n in 1 2 3 4 5 6 7; do sh -c 'while sleep 1; do :; done' worker-$$n & done; exec httpd -f -p 8000 -h /www"
     )
     web(
         entrypoint=["/bin/sh", "-c", script],
