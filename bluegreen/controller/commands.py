@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bluegreen.controller.goals import moved_on, rollback_goal, stop_goal
-from bluegreen.controller.hold import Hold, new_id, refuse_if_held
+from bluegreen.controller.hold import Hold, refuse_if_held
 from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places, make_release
 from bluegreen.controller.run import Run
 from bluegreen.controller.world import World
@@ -63,7 +63,7 @@ def deploy(world: World, job: Deploy) -> Outcome:
     goal = deploy_goal(stack, release, facts, places, record, world.clock.now(), job.lineage)
     job.prepare()
     pinned = replace(record or Record(stack.name, 0), account=stack.account, region=stack.region)
-    hold = Hold.take(world.records, world.clock, pinned, stack.name, job.owner, goal)
+    hold = Hold.take(world.records, world.clock, pinned, stack.name, job.owner, goal, world.ids)
     return follow(world, hold, job.owner, rendered.text, rendered.user_data)
 
 
@@ -105,7 +105,7 @@ def abort(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcom
 
 def _give_up(world: World, record: Record, goal: Goal, owner: Owner) -> Outcome:
     """The same heal, gone on with as one that has failed."""
-    hold = Hold.take(world.records, world.clock, record, record.stack, owner, lambda epoch: goal)
+    hold = Hold.take(world.records, world.clock, record, record.stack, owner, lambda epoch: goal, world.ids)
     run = Run(world, hold, goal)
     if not run.journal.progress.events:
         run.journal.write(ev.Started(world.clock.now(), hold.record.epoch, owner, goal))
@@ -130,7 +130,7 @@ def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outco
             f"{goal.deployment} ended before its first line was written: there is nothing to go on from",
             next=f"bluegreen abort {stack}, then bluegreen {again}",
         )
-    hold = Hold.take(world.records, world.clock, record, stack, owner, lambda epoch: goal)
+    hold = Hold.take(world.records, world.clock, record, stack, owner, lambda epoch: goal, world.ids)
     run = Run(world, hold, goal)
     started = run.journal.progress.first(ev.Started)
     if isinstance(started, ev.Started) and started.user_data:
@@ -200,7 +200,7 @@ def take(world: World, record: Record, owner: Owner, goal: Goal) -> Hold:
     def numbered(epoch: int) -> Goal:
         return replace(goal, deployment=deployment_id(goal.stack, epoch))
 
-    return Hold.take(world.records, world.clock, record, record.stack, owner, numbered)
+    return Hold.take(world.records, world.clock, record, record.stack, owner, numbered, world.ids)
 
 
 def _read(world: World, stack: str) -> Record | None:
@@ -258,7 +258,7 @@ def _refuse_rolled_back(record: Record | None, release: str, now: float) -> None
 def _acknowledge(world: World, record: Record, gone: RolledBack) -> Outcome:
     """One conditional write on the record as it was read; nobody holds the stack, and nothing else changes."""
     try:
-        world.records.write(replace(record, op_id=new_id(), rolled_back=None), record.epoch, record.op_id)
+        world.records.write(replace(record, op_id=world.ids(), rolled_back=None), record.epoch, record.op_id)
     except Superseded as error:
         raise Held(f"somebody else has just taken {record.stack}", next=f"bluegreen status {record.stack}") from error
     return Outcome(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bluegreen.controller.capsule import Capsule, booted, consoles
 from bluegreen.controller.hold import Hold
 from bluegreen.controller.journal import Journal
@@ -146,7 +144,7 @@ class Run:
         self.world.clock.sleep(max(0.05, min(self.world.poll_s, wait.until - self.world.clock.now())))
         if wait.ask:
             known = consoles(self.world, self.seen, wait.ask)
-            self.seen = replace(self.seen, consoles=known, consoles_at=self.world.clock.now())
+            self.seen = self.seen._replace(consoles=known, consoles_at=self.world.clock.now())
         return wait.look
 
     def _setback(self, error: CloudError) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from bluegreen.controller.hold import new_id
 from bluegreen.errors import Unreachable
 from bluegreen.ports import Agents, Clock, Fleets, Records, Traffic, Watcher
 
@@ -31,3 +32,4 @@ class World:
     beating: Callable[[Callable[[], None]], AbstractContextManager[None]] = lambda beat: nullcontext()
     """Calls a hold's `beat` every second while the context lasts; the loop beats too, but not during a slow call."""
     agents: Agents = NO_AGENTS
+    ids: Callable[[], str] = new_id  # no two alike, of any process

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from bluegreen.core.fleet import BindingRef, Weights
 from bluegreen.core.record import Record
@@ -44,7 +46,7 @@ class Group:
         return frozenset(target.id for target in self.targets if target.state != "draining")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Binding:
     """`weights` is None when the action does not forward; `action` is the raw action as JSON; `exists` False when the
     rule or listener is gone; `beside` says what stands beside the weights and would be lost when they are written."""
@@ -55,7 +57,7 @@ class Binding:
     exists: bool = True
     beside: str = ""
 
-    @property
+    @cached_property
     def by_group(self) -> dict[str, int]:
         return dict(self.weights or ())
 
@@ -78,17 +80,17 @@ class Instance:
         return self.state in GONE_STATES
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One look at the world. `epoch` is the one that this controller holds; `record.epoch` the one that stands."""
+class Observation(NamedTuple):
+    """One look at the world. `epoch` is the one that this controller holds; `record.epoch` the one that stands. A tuple,
+    for there is a new one at every turn, and `_replace` keeps what was not looked at."""
 
     at: float
     epoch: int
     record: Record
     bindings: tuple[Binding, ...] = ()
-    groups: dict[str, Group | None] = field(default_factory=dict)  # None: looked for, and not there
+    groups: Mapping[str, Group | None] = MappingProxyType({})  # None: looked for, and not there
     instances: tuple[Instance, ...] = ()
-    consoles: dict[str, str] = field(default_factory=dict)  # of those that were asked, as they were then
+    consoles: Mapping[str, str] = MappingProxyType({})  # of those that were asked, as they were then
     consoles_at: float = 0.0
 
     def of(self, deployment: str) -> tuple[Instance, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from bluegreen.core import event as ev
 from bluegreen.core.fleet import Fleet, Weights
@@ -30,30 +30,30 @@ class Attempt:
         return self.refused is None or self.unsure
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
+    """A tuple, for every event makes a new one. `newest`, `made` and `launched` can be told from the rest, and are asked at
+    each decision."""
+
     events: tuple[ev.Event, ...] = ()
-    groups: dict[int, str] = field(default_factory=dict)  # binding → target group ARN
-    attempts: dict[str, Attempt] = field(default_factory=dict)  # by token, in order
+    newest: Mapping[type[ev.Event], ev.Event] = MappingProxyType({})  # the last one of each kind
+    groups: Mapping[int, str] = MappingProxyType({})  # binding → target group ARN
+    made: tuple[str, ...] = ()  # the same ARNs, in the order of the bindings
+    attempts: Mapping[str, Attempt] = MappingProxyType({})  # by token, in order
+    launched: tuple[str, ...] = ()  # ids of all instances that AWS said it launched
     written: tuple[tuple[str, Weights], ...] = ()  # every (binding ARN, weights) that we set out to write
     failed: ev.Failed | None = None
-    draining_at: dict[str, float] = field(default_factory=dict)  # by deployment
-    weighted_at: dict[str, float] = field(default_factory=dict)  # group → when we last set out to give it weight
+    draining_at: Mapping[str, float] = MappingProxyType({})  # by deployment
+    weighted_at: Mapping[str, float] = MappingProxyType({})  # group → when we last set out to give it weight
 
     @property
     def started_at(self) -> float:
         return self.events[0].at if self.events else 0.0
 
     def last(self, kind: type[ev.Event]) -> ev.Event | None:
-        return next((e for e in reversed(self.events) if isinstance(e, kind)), None)
+        return self.newest.get(kind)
 
     def first(self, kind: type[ev.Event]) -> ev.Event | None:
         return next((e for e in self.events if isinstance(e, kind)), None)
-
-    @cached_property
-    def launched(self) -> tuple[str, ...]:
-        """Ids of all instances that AWS said it launched."""
-        return tuple(i for attempt in self.attempts.values() for i in attempt.instances or ())
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
@@ -65,13 +65,12 @@ class Progress:
         return max(times, default=-within_s) + within_s
 
     def latest(self, subnet: str, batch: int) -> Attempt | None:
-        tries = reversed(self.attempts.values())
+        tries = reversed(tuple(self.attempts.values()))
         return next((a for a in tries if (a.subnet, a.batch) == (subnet, batch)), None)
 
     def named(self, fleet: Fleet) -> Fleet:
         """The fleet with the groups that were made for it, if any were."""
-        made = tuple(self.groups[i] for i in sorted(self.groups))
-        return replace(fleet, groups=made) if made else fleet
+        return replace(fleet, groups=self.made) if self.made else fleet
 
     def gave_weight(self, group: str) -> float | None:
         """When we last set out to give the group weight, or None if never."""
@@ -105,13 +104,15 @@ def fold(events: Iterable[ev.Event]) -> Progress:
 
 def after(progress: Progress, event: ev.Event) -> Progress:
     """The progress one event later."""
-    return replace(progress, events=(*progress.events, event), **_changes(progress, event))
+    newest = {**progress.newest, type(event): event}
+    return progress._replace(events=(*progress.events, event), newest=newest, **_changes(progress, event))
 
 
 def _changes(progress: Progress, event: ev.Event) -> dict[str, Any]:
     match event:
         case ev.GroupMade(binding=binding, arn=arn):
-            return {"groups": {**progress.groups, binding: arn}}
+            groups = {**progress.groups, binding: arn}
+            return {"groups": groups, "made": tuple(groups[number] for number in sorted(groups))}
         case ev.Launching():
             asked = Attempt(event.subnet, event.batch, event.attempt, event.instance_type, event.token, event.at)
             return _with(progress, progress.attempts.get(event.token, asked))
@@ -136,7 +137,8 @@ def _changes(progress: Progress, event: ev.Event) -> dict[str, Any]:
 
 
 def _with(progress: Progress, attempt: Attempt) -> dict[str, Any]:
-    return {"attempts": {**progress.attempts, attempt.token: attempt}}
+    attempts = {**progress.attempts, attempt.token: attempt}
+    return {"attempts": attempts, "launched": tuple(i for each in attempts.values() for i in each.instances or ())}
 
 
 def _weighted(progress: Progress, event: ev.Shifting | ev.Shifted) -> dict[str, Any]:

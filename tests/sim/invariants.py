@@ -15,7 +15,6 @@ from bluegreen.core.observation import Binding, Group
 from bluegreen.core.record import Record
 from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights
 from tests.sim.aws import Hand, Sim
-from tests.sim.physics import ALIVE
 
 JUDGED = frozenset({"ModifyRule", "DeregisterTargets", "TerminateInstances", "DeleteTargetGroup"})
 OLDER_S = 9.0  # a run that was taken over ends within 2 s of its last fence and 7 s of its last call
@@ -41,7 +40,7 @@ class Before:
     serving: frozenset[str]
     able: bool
     foreign: str
-    healthy: dict[str, frozenset[str]]  # by target group
+    healthy: dict[str, frozenset[str]]  # by target group; of interest when targets leave
 
 
 @dataclass
@@ -64,7 +63,8 @@ class Promises:
         if operation in JUDGED:
             rule = self.sim.account.rules.get(about.binding.arn) if isinstance(about, SetWeights | PutBack) else None
             foreign = rule.hand if rule else ""
-            self._was = Before(self._capacity(), self._serving(), self._able(), foreign, self._healthy())
+            healthy = self._healthy() if operation == "DeregisterTargets" else {}
+            self._was = Before(self._capacity(), self._serving(), self._able(), foreign, healthy)
 
     def after(self, hand: Hand, operation: str, about: object) -> None:
         if operation == "PutItem":
@@ -166,14 +166,15 @@ class Promises:
         record = self._record()
         if record is None:
             return
-        alive = self._alive()
-        goal = record.goal
+        alive = self.sim.account.alive.get(self.stack, {})
+        goal, known = record.goal, set()
         for fleet in (record.live, record.standby):
             if fleet is not None and fleet.ours:
-                self._whole(fleet, goal, frozenset(alive.pop(fleet.deployment, ())))
-        if not alive:
+                self._whole(fleet, goal, frozenset(alive.get(fleet.deployment, ())))
+                known.add(fleet.deployment)
+        if alive.keys() <= known:
             return
-        known = {fleet.deployment for fleet in record.fleets}
+        known |= {fleet.deployment for fleet in record.fleets}
         if goal is not None:
             known |= {fleet.deployment for fleet in (goal.fleet, goal.undo, *goal.left) if fleet}
         for deployment in alive.keys() - known:
@@ -181,14 +182,6 @@ class Promises:
                 self.broken(
                     f"I4: {', '.join(sorted(lost))} of {deployment} runs, and nothing in the record knows of it"
                 )
-
-    def _alive(self) -> dict[str, set[str]]:
-        """The stack's instances that are not gone, by deployment."""
-        alive: dict[str, set[str]] = {}
-        for machine in self.sim.account.machines.values():
-            if machine.state in ALIVE and machine.stack == self.stack:
-                alive.setdefault(machine.deployment, set()).add(machine.id)
-        return alive
 
     def _whole(self, fleet: Fleet, goal: Goal | None, ids: frozenset[str]) -> None:
         account = self.sim.account
@@ -204,10 +197,9 @@ class Promises:
             if pool is None:
                 self.broken(f"I3: the target group {arn} of {fleet.label}, which is kept, is gone")
                 return
-            if not rule.hand and not self.sim.touched and arn not in dict(rule.weights or ()):
+            if not rule.hand and not self.sim.touched and arn not in rule.seen().by_group:
                 self.broken(f"I3: {fleet.label}, which is kept, is not attached to {rule.ref.name}")
-            registered = {name for name, target in pool.targets.items() if not target.draining}
-            if out := ids - registered - self.renewed - self.strays:
+            if out := ids - pool.seen().ids - self.renewed - self.strays:
                 self.broken(
                     f"I3: {', '.join(sorted(out))} of {fleet.label}, which is kept, is not registered in {pool.name}"
                 )
@@ -254,7 +246,7 @@ class Promises:
         return record.live if record else None
 
     def _weight(self, arn: str) -> int:
-        return max((dict(rule.weights or ()).get(arn, 0) for rule in self.sim.account.rules.values()), default=0)
+        return max((rule.seen().by_group.get(arn, 0) for rule in self.sim.account.rules.values()), default=0)
 
     def _capacity(self) -> int:
         """Of the rule that has the fewest healthy targets behind weight."""
@@ -271,8 +263,7 @@ class Promises:
     def _serving(self) -> frozenset[str]:
         rules = self.sim.account.rules.values()
         weighted = {arn for rule in rules for arn, weight in rule.weights or () if weight}
-        pools = [pool for arn, pool in self.sim.account.pools.items() if arn in weighted]
-        return frozenset(t.machine.id for pool in pools for t in pool.targets.values() if not t.draining)
+        return frozenset().union(*(pool.seen().ids for arn, pool in self.sim.account.pools.items() if arn in weighted))
 
     def _able(self) -> bool:
         return any(pool.healthy for pool in self.sim.account.pools.values() if pool.used)

@@ -132,6 +132,7 @@ class Account:
         self.broken: set[str] = set()  # versions that never get healthy
         self.dead_zones: set[str] = set()
         self.machines: dict[str, Machine] = {}
+        self.alive: dict[str, dict[str, set[str]]] = {}  # ids of those that are not gone, by stack and deployment
         self.pools: dict[str, Pool] = {}
         self.rules: dict[str, Rule] = {}
         self.tokens: dict[tuple[str, str], tuple[object, tuple[str, ...]]] = {}  # (token, zone)
@@ -181,6 +182,7 @@ class Account:
 
     def launch(self, machine: Machine) -> None:
         self.machines[machine.id] = machine
+        self.alive.setdefault(machine.stack, {}).setdefault(machine.deployment, set()).add(machine.id)
         self.at(self.time + self.boot_s, "running", machine)
 
     def serve(self, machine: Machine, able: bool) -> None:
@@ -202,6 +204,10 @@ class Account:
         if not machine.alive:
             return
         machine.state, machine.reason, machine.serves = "shutting-down", reason, False
+        fleets = self.alive[machine.stack]
+        fleets[machine.deployment].discard(machine.id)
+        if not fleets[machine.deployment]:
+            del fleets[machine.deployment]
         if shot:
             self.misfortune_at = self.time
             self.casualties[machine.id] = machine.deployment

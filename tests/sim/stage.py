@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from bluegreen.controller import commands
 from bluegreen.controller.heal import heal
@@ -134,7 +135,13 @@ class Stage:
     def world(self, name: str) -> tuple[Hand, World]:
         hand = Hand(self.sim, name)
         world = World(
-            SimFleets(hand), SimTraffic(hand), SimRecords(hand), SimClock(hand), Witness(hand), self.shape.poll_s
+            SimFleets(hand),
+            SimTraffic(hand),
+            SimRecords(hand),
+            SimClock(hand),
+            Witness(hand),
+            self.shape.poll_s,
+            ids=map(f"{name} {{}}".format, count(1)).__next__,
         )
         return hand, world
 

@@ -13,19 +13,19 @@ def bake(case: Case) -> Decision | None:
     if case.promoted or not case.goal.bake_s:
         return None
     until = case.shifted_at + case.goal.bake_s
-    new = case.seen.healthy(case.fleet.groups)
+    new = case.seen.healthy(case.groups)
     old = case.seen.healthy(case.goal.live.groups) if case.goal.live else 0
-    unsure = any(case.seen.group(arn).count("unavailable") for arn in case.fleet.groups)
-    if new < case.fleet.count and old > new and not unsure:
-        return Fail(f"{new} of {case.fleet.count} instances healthy while baking, and {old} of the old fleet are")
+    unsure = any(case.seen.group(arn).count("unavailable") for arn in case.groups)
+    if new < case.count and old > new and not unsure:
+        return Fail(f"{new} of {case.count} instances healthy while baking, and {old} of the old fleet are")
     if case.seen.at >= until:
         return None
-    return Wait(until, f"baking, {new}/{case.fleet.count} healthy", frozenset({"health", "traffic", "record"}))
+    return Wait(until, f"baking, {new}/{case.count} healthy", frozenset({"health", "traffic", "record"}))
 
 
 def unknown(case: Case) -> Decision | None:
     """AWS does not tell the new fleet's health: that is no success. Wait two minutes, then leave all as it is and ask a human."""
-    blind = max(case.seen.group(arn).count("unavailable") for arn in case.fleet.groups)
+    blind = max(case.seen.group(arn).count("unavailable") for arn in case.groups)
     if case.promoted or not blind:
         return None
     until = case.shifted_at + case.goal.bake_s + VISIBILITY_S

@@ -21,32 +21,34 @@ def wait_healthy(case: Case) -> Decision | None:
     """Not every instance is healthy, or a stranger is in a group: wait to the boot deadline or to a failed boot, then fail."""
     if case.promoted or case.shifting:
         return None
-    groups = [case.seen.group(arn) for arn in case.fleet.groups]
+    groups = [case.seen.group(arn) for arn in case.groups]
     ours = set(case.done.launched)
     strangers = sorted({i for group in groups for i in group.ids} - ours)
     if strangers:
         return Fail(f"{', '.join(strangers)} is registered with the new fleet but was not launched by this deployment")
-    if all(group.healthy == case.fleet.count == len(group.ids) for group in groups):
+    if all(group.healthy == case.count == len(group.ids) for group in groups):
         return None if case.done.last(ev.Healthy) else Note(ev.Healthy(case.seen.at))
     bad = {t.id: t.state for group in groups for t in group.targets if t.state != "healthy"}
-    healthy = case.seen.healthy(case.fleet.groups)
+    healthy = case.seen.healthy(case.groups)
     look: frozenset[Part] = frozenset({"health", "traffic", "record"})
-    if len(bad) + healthy < case.fleet.count:  # a target vanished: its instance may have died
+    if len(bad) + healthy < case.count:  # a target vanished: its instance may have died
         look |= {"instances"}
-    words = f"{healthy} of {case.fleet.count} instances healthy"
-    return await_boot(case, bad, words, Wait(boot_deadline(case), f"{healthy}/{case.fleet.count} healthy", look))
+    words = f"{healthy} of {case.count} instances healthy"
+    return await_boot(case, bad, words, Wait(boot_deadline(case), f"{healthy}/{case.count} healthy", look))
 
 
 def await_boot(case: Case, bad: Mapping[str, str], words: str, wait: Wait) -> Fail | Wait:
     """`wait` for what is not healthy yet (instance → state), unless a boot has failed or the deadline is over. `words` say
     how many are healthy."""
-    failed = [i for i in sorted(bad) if console_of.read(case.seen.consoles.get(i, "")).failed]
+    told = case.seen.consoles
+    failed = [i for i in sorted(bad.keys() & told.keys()) if console_of.read(told[i]).failed]
     suspects = tuple(dict.fromkeys((*failed, *sorted(bad))))
     if failed:
         return Fail("the boot failed", suspects)
     if case.seen.at >= wait.until:
         return Fail(f"{words} after {case.goal.boot_timeout_s} s", suspects)
-    return replace(wait, ask=_to_ask(case, sorted(i for i, state in bad.items() if state == "unhealthy")))
+    ask = _to_ask(case, sorted(i for i, state in bad.items() if state == "unhealthy"))
+    return replace(wait, ask=ask) if ask else wait
 
 
 def _to_ask(case: Case, sick: list[str]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 from bluegreen.core import event as ev
@@ -20,13 +19,26 @@ VISIBILITY_S = 120  # how long a launch that AWS acknowledged may stay unseen (E
 APPEAR_S = ev.LATE_S + VISIBILITY_S  # how long after its journal line a launch may bring instances to light
 
 
-@dataclass(frozen=True)
 class Case:
-    """Made anew for each decision, so what is asked often is worked out once."""
+    """Made anew for each decision, so what most rules ask is worked out once, here.
 
-    goal: Goal
-    seen: Observation
-    done: Progress
+    `groups`: of the fleet that a deploy launches, as far as they are made; for a heal, of the one that is healed. `count`: how
+    many instances it is to have.
+    `promoted`: whether the record names the new fleet as live. `shifting`: whether we ever set out to give it weight; from
+    there on only the bake judges it. `pairs`: each binding as it was and as it is seen now.
+    """
+
+    def __init__(self, goal: Goal, seen: Observation, done: Progress) -> None:
+        live, now = seen.record.live, {binding.ref.arn: binding for binding in seen.bindings}
+        pairs = [(before, now[before.binding.arn]) for before in goal.before if before.binding.arn in now]
+        self.goal = goal
+        self.seen = seen
+        self.done = done
+        self.groups = done.made or (goal.fleet.groups if goal.fleet else ())
+        self.promoted = live is not None and live.deployment == goal.deployment
+        self.count = goal.fleet.count if goal.fleet else 0
+        self.shifting = not done.weighted_at.keys().isdisjoint(self.groups)
+        self.pairs: tuple[tuple[Before, Binding], ...] = tuple(pairs)
 
     @cached_property
     def fleet(self) -> Fleet:
@@ -35,28 +47,9 @@ class Case:
         return self.done.named(self.goal.fleet)
 
     @property
-    def promoted(self) -> bool:
-        live = self.seen.record.live
-        return live is not None and live.deployment == self.goal.deployment
-
-    @property
-    def shifting(self) -> bool:
-        """Whether we ever set out to give the new fleet weight: from here on only the bake judges it."""
-        return any(self.done.gave_weight(arn) for arn in self.fleet.groups)
-
-    @property
     def shifted_at(self) -> float:
         """When we last set out to give the new fleet weight; now, while it has no group."""
-        return max((self.done.gave_weight(arn) or 0.0 for arn in self.fleet.groups), default=self.seen.at)
-
-    def pairs(self) -> tuple[tuple[Before, Binding], ...]:
-        """Each binding as it was and as it is seen now."""
-        return self._pairs
-
-    @cached_property
-    def _pairs(self) -> tuple[tuple[Before, Binding], ...]:
-        now = {binding.ref.arn: binding for binding in self.seen.bindings}
-        return tuple((before, now[before.binding.arn]) for before in self.goal.before if before.binding.arn in now)
+        return max((self.done.gave_weight(arn) or 0.0 for arn in self.groups), default=self.seen.at)
 
     def mark(self, fleet: Fleet) -> Decision | None:
         """The step that tags `fleet` as live from this epoch on, unless the journal has it."""

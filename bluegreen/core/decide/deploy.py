@@ -36,11 +36,13 @@ def higher_epoch(case: Case) -> Decision | None:
 
 def foreign_hand(case: Case) -> Decision | None:
     """The weights are none that we wrote: before the switch undo, after it leave all as it is and ask for a human."""
-    strange = [now for before, now in case.pairs() if not _known(case, before, now)]
-    there = {now.ref.arn for _, now in case.pairs()}
-    missing = [before for before in case.goal.before if before.binding.arn not in there]
-    if case.done.failed or not (strange or missing):
+    if case.done.failed:
         return None
+    strange = [now for before, now in case.pairs if not _known(case, before, now)]
+    if not strange and len(case.pairs) == len(case.goal.before):
+        return None
+    there = {now.ref.arn for _, now in case.pairs}
+    missing = [before for before in case.goal.before if before.binding.arn not in there]
     what = "; ".join(
         [_as_seen(case, now) for now in strange] + [f"{before.binding.name} is gone" for before in missing]
     )
@@ -71,9 +73,9 @@ def undo(case: Case) -> Decision | None:
 
 def make_groups(case: Case) -> Decision | None:
     """A target group of the new fleet is missing: make it."""
-    specs = [(i, spec) for i, spec in enumerate(case.goal.groups) if i not in case.done.groups]
-    if case.promoted or not specs:
+    if case.promoted or len(case.done.groups) == len(case.goal.groups):
         return None
+    specs = [(i, spec) for i, spec in enumerate(case.goal.groups) if i not in case.done.groups]
     tags = fleet_tags(case.goal.stack, case.fleet)
     arns = [before.binding.arn for before in case.goal.before]
     steps = tuple(MakeGroup(s, i, (*tags, (BINDING, arns[i])), f"make target group {s.name}") for i, s in specs)
@@ -86,7 +88,7 @@ def attach_groups(case: Case) -> Decision | None:
         return None
     steps = [
         SetWeights(now.ref, attach(now, case.done.groups[i]), f"attach {case.fleet.label} at weight 0")
-        for i, (_, now) in enumerate(case.pairs())
+        for i, (_, now) in enumerate(case.pairs)
         if case.done.groups[i] not in now.by_group
     ]
     return Act(tuple(steps)) if steps else None
@@ -95,9 +97,8 @@ def attach_groups(case: Case) -> Decision | None:
 def shift(case: Case) -> Decision | None:
     """A binding does not have all its weight on the new fleet: switch it, with absolute weights, and read back."""
     steps = [
-        SetWeights(now.ref, goal, f"switch {now.ref.name} to {case.fleet.label}", True, case.fleet.count)
-        for now, goal in _switched(case)
-        if now.weights != goal
+        SetWeights(now.ref, goal, f"switch {now.ref.name} to {case.fleet.label}", True, case.count)
+        for now, goal in _unswitched(case)
     ]
     return Act(tuple(steps)) if steps else None
 
@@ -137,15 +138,14 @@ def retire_older(case: Case) -> Decision | None:
 
 def deployed(case: Case) -> Decision | None:
     """What was just observed shows the goal: all weight on the new fleet, and it is healthy. Exit 0."""
-    wrong = [now.ref.name for now, goal in _switched(case) if now.weights != goal]
-    healthy = case.seen.healthy(case.fleet.groups)
-    if wrong or healthy < case.fleet.count:
+    healthy = case.seen.healthy(case.groups)
+    if _unswitched(case) or healthy < case.count:
         return None
     back = case.goal.live
     return Finish(
         Outcome(
             "deployed",
-            f"{case.fleet.label} is live: {healthy}/{case.fleet.count} healthy"
+            f"{case.fleet.label} is live: {healthy}/{case.count} healthy"
             + (f"; {back.label} stands by." if back else "; there is no standby yet: this was the first deployment."),
             next=f"bluegreen rollback {case.goal.stack}" if back else "",
         )
@@ -155,14 +155,14 @@ def deployed(case: Case) -> Decision | None:
 def stuck(case: Case) -> Decision | None:
     """Otherwise: give the new fleet two minutes to be healthy again, then say what is where and ask for a human."""
     since = max(case.shifted_at + case.goal.bake_s, e.at if (e := case.done.last(ev.Promoted)) else 0.0)
-    healthy, stack = case.seen.healthy(case.fleet.groups), case.goal.stack
+    healthy, stack = case.seen.healthy(case.groups), case.goal.stack
     if case.seen.at < since + VISIBILITY_S:
-        why = f"{healthy}/{case.fleet.count} healthy"
+        why = f"{healthy}/{case.count} healthy"
         return Wait(since + VISIBILITY_S, why, frozenset({"health", "traffic", "record"}))
     return Finish(
         Outcome(
             "needs-human",
-            f"{case.fleet.label} is live, but only {healthy} of {case.fleet.count} instances are healthy.",
+            f"{case.fleet.label} is live, but only {healthy} of {case.count} instances are healthy.",
             next=f"bluegreen heal {stack}" + (f", or bluegreen rollback {stack}" if case.goal.live else ""),
         ),
         over=case.promoted,
@@ -202,7 +202,7 @@ def _known(case: Case, before: Before, now: Binding) -> bool:
 
 def _wanted(case: Case, before: Before) -> Weights:
     """All to the new fleet, the groups from before at 0."""
-    new = case.fleet.groups[case.goal.before.index(before)]
+    new = case.groups[case.goal.before.index(before)]
     return weights_of({**dict.fromkeys(before.groups, 0), new: FULL})
 
 
@@ -224,15 +224,17 @@ def _names(case: Case) -> dict[str, str]:
     return {arn: fleet.label for fleet in fleets for arn in fleet.groups}
 
 
-def _switched(case: Case) -> list[tuple[Binding, Weights]]:
-    return [(now, all_to(now, case.fleet.groups[i])) for i, (_, now) in enumerate(case.pairs())]
+def _unswitched(case: Case) -> list[tuple[Binding, Weights]]:
+    """The bindings that do not have all their weight on the new fleet, and the weights that they shall have."""
+    goals = [(now, all_to(now, case.groups[i])) for i, (_, now) in enumerate(case.pairs)]
+    return [(now, goal) for now, goal in goals if now.weights != goal]
 
 
 def _traffic_back(case: Case) -> tuple[Step, ...]:
     """Steps that give every binding its weights from before, the new group staying at 0 until it is retired."""
     steps: list[Step] = []
-    for before, now in case.pairs():
-        mine = {arn: 0 for arn in case.fleet.groups if arn in now.by_group}
+    for before, now in case.pairs:
+        mine = {arn: 0 for arn in case.groups if arn in now.by_group}
         if not any(now.by_group[arn] for arn in mine):
             continue
         why = f"traffic on {now.ref.name} as it was before {case.goal.deployment}"
@@ -249,12 +251,12 @@ def _no_way_back(case: Case) -> bool:
     back = case.goal.live
     if back is None or not case.shifting or not _traffic_back(case):
         return False
-    return not case.seen.healthy(back.groups) and case.seen.healthy(case.fleet.groups) > 0
+    return not case.seen.healthy(back.groups) and case.seen.healthy(case.groups) > 0
 
 
 def _undone(case: Case, failed: ev.Failed) -> Outcome:
     live = case.goal.live
-    if strange := [_as_seen(case, now) for before, now in case.pairs() if not _same(before, now)]:
+    if strange := [_as_seen(case, now) for before, now in case.pairs if not _same(before, now)]:
         return Outcome(
             "needs-human",
             f"{case.goal.deployment} failed ({failed.reason}) and its fleet is ended, but the weights are not as before, "

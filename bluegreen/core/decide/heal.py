@@ -54,7 +54,7 @@ def undo(case: Case) -> Decision | None:
         Outcome(
             "undone",
             f"{case.goal.deployment} failed: {failed.reason}; {words}. "
-            f"{case.fleet.label} has {case.seen.healthy(case.fleet.groups)} healthy of {case.fleet.count}.",
+            f"{case.fleet.label} has {case.seen.healthy(case.groups)} healthy of {case.count}.",
             why=failed.evidence,
             next=f"bluegreen show {case.goal.deployment}; then bluegreen heal {case.goal.stack}",
         )
@@ -100,12 +100,12 @@ def end_dead(case: Case) -> Decision | None:
 
 def healed(case: Case) -> Decision | None:
     """What was just observed shows the goal: as many are registered as agreed, and the new ones are healthy. Exit 0."""
-    missing = case.fleet.count - min((len(group.ids) for group in _groups(case)), default=0)
+    missing = case.count - min((len(group.ids) for group in _groups(case)), default=0)
     if missing > 0:
         return None
     out = f", {len(case.goal.lost)} dead taken out" if case.goal.lost else ""
-    healthy = case.seen.healthy(case.fleet.groups)
-    words = f"{len(case.done.launched)} launched anew{out}, {healthy}/{case.fleet.count} healthy"
+    healthy = case.seen.healthy(case.groups)
+    words = f"{len(case.done.launched)} launched anew{out}, {healthy}/{case.count} healthy"
     return Finish(Outcome("healed", f"{case.fleet.label}: {words}."))
 
 
@@ -115,7 +115,7 @@ def lost_more(case: Case) -> Decision | None:
         Outcome(
             "undone",
             f"{case.fleet.label} got {len(case.done.launched)} new instances, and has lost others meanwhile: "
-            f"{case.seen.healthy(case.fleet.groups)} healthy of {case.fleet.count}.",
+            f"{case.seen.healthy(case.groups)} healthy of {case.count}.",
             next=f"bluegreen heal {case.goal.stack}",
         )
     )
@@ -169,7 +169,7 @@ def missing(
 
 
 def _groups(case: Case) -> list[Group]:
-    return [case.seen.group(arn) for arn in case.fleet.groups]
+    return [case.seen.group(arn) for arn in case.groups]
 
 
 def _state(group: Group, instance: str) -> str:
@@ -192,7 +192,7 @@ def _leaving(case: Case) -> set[str]:
     members = {*case.goal.stay, *case.done.launched}
     out = {*case.goal.lost, *(i.id for i in case.seen.of(case.fleet.deployment))} - members
     well = {i for i in out if any(_state(group, i) in ("healthy", "unavailable") for group in _groups(case))}
-    spare = min((group.healthy for group in _groups(case)), default=0) - case.fleet.count
+    spare = min((group.healthy for group in _groups(case)), default=0) - case.count
     return out if len(well) <= spare else out - well
 
 

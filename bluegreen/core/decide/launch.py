@@ -42,7 +42,7 @@ def register(case: Case) -> Decision | None:
         return Fail(f"{dead.id} was terminated while it booted", (dead.id,))
     running = {i.id for i in mine if i.state == "running"}
     steps: list[Step] = []
-    for number, arn in enumerate(case.fleet.groups):
+    for number, arn in enumerate(case.groups):
         missing = tuple(sorted(running - case.seen.group(arn).ids))
         if missing:
             port = case.goal.groups[number].port

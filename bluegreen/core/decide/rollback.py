@@ -58,7 +58,7 @@ def attach_first(case: Case) -> Decision | None:
         return None
     steps = tuple(
         SetWeights(now.ref, attach(now, arn), f"attach {fleet.label} at weight 0 again")
-        for arn, (_, now) in zip(fleet.groups, case.pairs(), strict=False)
+        for arn, (_, now) in zip(fleet.groups, case.pairs, strict=False)
         if now.weights and arn not in now.by_group and case.seen.groups.get(arn)
     )
     return Act(steps) if steps else None
@@ -71,7 +71,7 @@ def given_up(case: Case) -> Decision | None:
         return None
     steps = tuple(
         SetWeights(now.ref, all_to(now, arn), f"{now.ref.name} to {serving.label} again", shift=True, minimum=1)
-        for arn, (_, now) in zip(serving.groups, case.pairs(), strict=False)
+        for arn, (_, now) in zip(serving.groups, case.pairs, strict=False)
         if {a for a, weight in now.by_group.items() if weight} != {arn}
     )
     if steps:
@@ -95,7 +95,7 @@ def not_able(case: Case) -> Decision | None:
     if able >= enough or serving is None:
         return None
     reason = f"{fleet.label} has {able} healthy of {fleet.count}, and {now} are healthy on what serves now"
-    moved = any(now.by_group.get(arn) for arn, (_, now) in zip(fleet.groups, case.pairs(), strict=False))
+    moved = any(now.by_group.get(arn) for arn, (_, now) in zip(fleet.groups, case.pairs, strict=False))
     return Fail(reason) if moved else _not_back(case, serving, "refused", f"{reason}.")
 
 
@@ -219,7 +219,7 @@ def _not_back(case: Case, serving: Fleet, result: Result, what: str) -> Decision
 
 def _steps_back(case: Case) -> tuple[Step, ...]:
     steps: list[Step] = []
-    for number, (before, now) in enumerate(case.pairs()):
+    for number, (before, now) in enumerate(case.pairs):
         wanted = _wanted(case, number)
         why = f"{now.ref.name} back to {case.goal.fleet.label if case.goal.fleet else 'what it was'}"
         if wanted is None:
@@ -236,7 +236,7 @@ def _traffic_is_right(case: Case) -> bool:
 
 def _wanted(case: Case, number: int) -> Weights | None:
     """The absolute weights for a binding; groups that are attached now stay attached, at 0."""
-    before, now = case.pairs()[number]
+    before, now = case.pairs[number]
     if case.goal.undo:
         if before.weights is None:
             return None
