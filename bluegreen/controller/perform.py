@@ -40,6 +40,8 @@ from bluegreen.errors import (
 )
 
 MEND_TRIES = 10
+MOVES = (SetWeights, PutBack)
+FENCED_LATER = (Launch, Write)  # a launch is journaled first, a write is conditional itself
 PASSING = (Throttled, NotFound, NotYet, Unreachable, OutcomeUnknown, LineTaken)  # look again, decide anew
 
 
@@ -60,9 +62,9 @@ class Performer:
         self.acted = True
         if isinstance(step, SetWeights):
             self.journal.write(ev.Shifting(self._now(), step.binding.arn, step.weights))
-        if isinstance(step, SetWeights | PutBack) and self.goal.kind == "deploy":
+        if self.goal.kind == "deploy" and isinstance(step, MOVES):
             self.hold.fence(0.0)  # a rollback may have taken over a moment ago
-        elif not isinstance(step, Launch | Write):  # a launch is journaled first, a write is conditional itself
+        elif not isinstance(step, FENCED_LATER):
             self.hold.fence()
         match step:
             case MakeGroup():

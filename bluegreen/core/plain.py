@@ -13,13 +13,14 @@ from functools import cache
 from typing import Any, Literal, TypeVar, Union
 
 T = TypeVar("T")
+SEQUENCES = (list, tuple)
 
 
 def to_plain(value: Any) -> Any:
     """A dataclass becomes an object, a tuple a list; strings, numbers, booleans and None stay."""
     if (names := _names(value.__class__)) is not None:
         return {name: to_plain(getattr(value, name)) for name in names}
-    if isinstance(value, list | tuple):
+    if isinstance(value, SEQUENCES):
         return [to_plain(item) for item in value]
     return value.value if isinstance(value, Enum) else value
 

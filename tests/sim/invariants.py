@@ -17,6 +17,7 @@ from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights
 from tests.sim.aws import Hand, Sim
 
 JUDGED = frozenset({"ModifyRule", "DeregisterTargets", "TerminateInstances", "DeleteTargetGroup"})
+MOVES = (SetWeights, PutBack)
 OLDER_S = 9.0  # a run that was taken over ends within 2 s of its last fence and 7 s of its last call
 TRUST_S = 10.0  # an act on a look that is older is not excused by what happened since
 LOOKING_S = 1.0  # a look at several groups is not one moment
@@ -61,7 +62,7 @@ class Promises:
         if hand.calls > MOST_CALLS:
             self.broken(f"I11: {hand.name} makes more than {MOST_CALLS} calls")
         if operation in JUDGED:
-            rule = self.sim.account.rules.get(about.binding.arn) if isinstance(about, SetWeights | PutBack) else None
+            rule = self.sim.account.rules.get(about.binding.arn) if isinstance(about, MOVES) else None
             foreign = rule.hand if rule else ""
             healthy = self._healthy() if operation == "DeregisterTargets" else {}
             self._was = Before(self._capacity(), self._serving(), self._able(), foreign, healthy)
@@ -76,7 +77,7 @@ class Promises:
                 self._standing()
             return
         zombie = self._zombie(hand, operation)
-        if isinstance(about, SetWeights | PutBack) and (rule := self.sim.account.rules.get(about.binding.arn)):
+        if isinstance(about, MOVES) and (rule := self.sim.account.rules.get(about.binding.arn)):
             moved = isinstance(about, PutBack) or about.shift
             rule.hand = "zombie" if zombie else "" if moved else rule.hand
             self.sim.account.misfortune_at = self.sim.account.time if zombie else self.sim.account.misfortune_at
@@ -188,10 +189,8 @@ class Promises:
         kept = self.kept.setdefault(fleet.deployment, ids)
         if goal is not None and goal.kind == "heal" and goal.fleet == fleet:
             kept = self._healing(goal, fleet, ids, kept)
-        if more := ids - kept - self.strays:
-            self.broken(f"I3: {fleet.label} has grown by {', '.join(sorted(more))}")
-        if gone := kept - ids - account.casualties.keys() - self.renewed:
-            self.broken(f"I3: {', '.join(sorted(gone))} of {fleet.label}, which is kept, was terminated")
+        if ids != kept:
+            self._changed(fleet, ids, kept)
         for rule, arn in zip(account.rules.values(), fleet.groups, strict=False):
             pool = account.pools.get(arn)
             if pool is None:
@@ -199,10 +198,16 @@ class Promises:
                 return
             if not rule.hand and not self.sim.touched and arn not in rule.seen().by_group:
                 self.broken(f"I3: {fleet.label}, which is kept, is not attached to {rule.ref.name}")
-            if out := ids - pool.seen().ids - self.renewed - self.strays:
+            if (out := ids - pool.seen().ids) and (out := out - self.renewed - self.strays):
                 self.broken(
                     f"I3: {', '.join(sorted(out))} of {fleet.label}, which is kept, is not registered in {pool.name}"
                 )
+
+    def _changed(self, fleet: Fleet, ids: frozenset[str], kept: frozenset[str]) -> None:
+        if more := ids - kept - self.strays:
+            self.broken(f"I3: {fleet.label} has grown by {', '.join(sorted(more))}")
+        if gone := kept - ids - self.sim.account.casualties.keys() - self.renewed:
+            self.broken(f"I3: {', '.join(sorted(gone))} of {fleet.label}, which is kept, was terminated")
 
     def _healing(self, goal: Goal, fleet: Fleet, ids: frozenset[str], kept: frozenset[str]) -> frozenset[str]:
         """The members of a fleet while it is healed: never more than agreed beside those that are replaced."""

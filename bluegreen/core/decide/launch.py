@@ -10,6 +10,8 @@ from bluegreen.core.release import Place
 from bluegreen.core.step import MAX_BATCH, Launch, Register, Step, client_token
 from bluegreen.core.tags import HEAL, fleet_tags
 
+BEGINNINGS = (Launching, Resumed)
+
 
 def launch(case: Case) -> Decision | None:
     """Fewer instances than wanted were asked for: launch, all zones at once, each call with its journaled token."""
@@ -61,7 +63,7 @@ def boot_deadline(case: Case) -> float:
 def _await_running(case: Case, running: int) -> Decision | None:
     if running >= case.goal.wanted:
         return None
-    begun = [e.at for e in case.done.events if isinstance(e, Launching | Resumed)]
+    begun = [e.at for e in case.done.events if isinstance(e, BEGINNINGS)]
     deadline = max(begun, default=case.seen.at) + case.goal.boot_timeout_s
     if case.seen.at >= deadline:
         return Fail(f"{running} of {case.goal.wanted} instances run after {case.goal.boot_timeout_s} s")
