@@ -30,8 +30,8 @@ e2e: $(READY)  ## the tests on real parts: processes, cloud-init, Docker, a regi
 docs: $(READY)  ## write the pages that are made from the code
 	$(BIN)/python docs/make.py
 
-bench: $(READY)  ## whole commands, as ratios to a bare interpreter; BENCH=rollback for one
-	$(BIN)/python bench/commands.py $(BENCH)
+bench: $(READY)  ## whole commands, as ratios to a bare interpreter; BENCH=rollback for one, BENCH=build for the image chain
+	$(BIN)/python $(if $(filter build,$(BENCH)),bench/build.py,bench/commands.py $(BENCH))
 
 sim: $(READY)  ## random fault schedules on the simulator; SEEDS=100000 for a long run, START=K for others, SWEEP=full for sweeps
 	$(BIN)/python -m tests.sim $(if $(SWEEP),--sweep,--seeds $(or $(SEEDS),2000) --start $(or $(START),0))

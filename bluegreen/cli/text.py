@@ -9,8 +9,6 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
-import traceback
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -61,6 +59,9 @@ def show_bug(error: Exception, options: Namespace) -> int:
 
 
 def _report(error: Exception) -> str:
+    import tempfile
+    import traceback
+
     text = "".join(traceback.format_exception(error))
     try:
         with tempfile.NamedTemporaryFile("w", prefix="bluegreen-report-", suffix=".txt", delete=False) as report:

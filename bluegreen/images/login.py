@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +55,8 @@ def _table(found: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _ask(helper: str, name: str) -> Credentials | None:
     """docker-credential-NAME get: the registry on stdin, the login as JSON on stdout."""
+    import subprocess
+
     program = f"docker-credential-{helper}"
     try:
         done = subprocess.run([program, "get"], input=name, capture_output=True, text=True, timeout=HELPER_S)

@@ -5,7 +5,6 @@ An image is pinned to the manifest of one platform, whose bytes were read here a
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import time
@@ -16,8 +15,9 @@ from urllib.parse import urlsplit
 from bluegreen.core.image_ref import ImageRef, PinnedImage, parse
 from bluegreen.errors import CloudError, NotFound, Refused
 from bluegreen.images import manifest
+from bluegreen.images.connections import Reply
 from bluegreen.images.manifest import Index, Manifest, Platform
-from bluegreen.images.transport import Credentials, Reply, Transport
+from bluegreen.images.transport import Credentials, Transport
 
 __all__ = ["Credentials", "RegistryImages"]
 
@@ -227,6 +227,8 @@ def _some(tags: tuple[str, ...], wanted: str) -> str:
     """All of a few; of many, those that look most like the one wanted."""
     if len(tags) <= NAMED_TAGS:
         return ", ".join(tags)
+    import difflib
+
     close = difflib.get_close_matches(wanted, tags, n=NAMED_TAGS, cutoff=0.0)
     return f"{', '.join(close)} and {len(tags) - len(close)} more"
 

@@ -6,7 +6,7 @@ names, never along a redirect to another host, and never into an error's text.
 
 from __future__ import annotations
 
-import functools
+import http.client
 import os
 import ssl
 import threading
@@ -16,19 +16,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from bluegreen import __version__
 from bluegreen.core.image_ref import is_loopback
-from bluegreen.errors import CloudError, UsageError
+from bluegreen.errors import CloudError
 from bluegreen.images import challenge, failures
+from bluegreen.images.connections import Connections, NotConnectedError, Reply
 
 if TYPE_CHECKING:
-    import urllib3
     from tenacity import RetryCallState
 
-CONNECT_S = 2.0
-READ_S = 5.0
-ANSWER_S = 30.0
-ANSWER_LIMIT = 4 << 20  # distribution and containerd refuse larger manifests
 TRIES = 4
 LONGEST_RETRY_AFTER_S = 10.0
 REDIRECTS = 3
@@ -44,13 +39,6 @@ class Credentials:
     username: str
     password: Callable[[], str]
     at_hand: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class _AgainError(Exception):
@@ -76,18 +64,16 @@ class Transport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._credentials = dict(credentials)
-        self._ca_file = ca_file or next((os.environ[name] for name in CA_VARIABLES if os.environ.get(name)), None)
-        self._authorities = authorities
+        ca_file = ca_file or next((os.environ[name] for name in CA_VARIABLES if os.environ.get(name)), None)
+        self._connections = Connections(ca_file, authorities, clock)
         self._sleep = sleep
-        self._clock = clock
         self._lock = threading.Lock()
         self._schemes: dict[str, str] = {}
         self._basics: dict[str, str] = {}
         self._authorizations: dict[tuple[str, str], str] = {}  # by host and scope of the token; "" for a login
 
     def close(self) -> None:
-        if "_pool" in vars(self):
-            self._pool.clear()
+        self._connections.close()
 
     def ask(
         self, method: str, host: str, repository: str, path: str, accept: str = "*/*", actions: str = "pull"
@@ -176,17 +162,29 @@ class Transport:
 
     def _speaks(self, scheme: str, host: str) -> bool:
         """Servers for TLS answer 400 to plain HTTP, or hang up."""
-        import urllib3
-
         try:
-            return self._exchange("GET", f"{scheme}://{host}/v2/", {}).status != 400
-        except urllib3.exceptions.SSLError as error:
-            return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in error.args)
-        except (urllib3.exceptions.HTTPError, OSError):
+            return self._connections.exchange("GET", f"{scheme}://{host}/v2/", {}).status != 400
+        except ssl.SSLError as error:
+            return isinstance(error, ssl.SSLCertVerificationError)
+        except (http.client.HTTPException, OSError):
             return False
 
     def _persist(self, method: str, url: str, headers: Mapping[str, str]) -> Reply:
+        try:
+            return self._once(method, url, headers)
+        except _AgainError as again:
+            return self._try_again(again, method, url, headers)
+
+    def _try_again(self, first: _AgainError, method: str, url: str, headers: Mapping[str, str]) -> Reply:
+        """Apart from the first try, so that tenacity is imported when it is needed."""
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+        made = [first]
+
+        def once() -> Reply:
+            if made:
+                raise made.pop()
+            return self._once(method, url, headers)
 
         retrying = Retrying(
             stop=stop_after_attempt(TRIES),
@@ -196,21 +194,19 @@ class Transport:
             reraise=True,
         )
         try:
-            return retrying(self._once, method, url, headers)
+            return retrying(once)
         except _AgainError as again:
             raise again.error from None
 
     def _once(self, method: str, url: str, headers: Mapping[str, str]) -> Reply:
-        import urllib3
-
         where = urlsplit(url).netloc
         try:
-            reply = self._exchange(method, url, headers)
-        except urllib3.exceptions.SSLError as error:
+            reply = self._connections.exchange(method, url, headers)
+        except ssl.SSLError as error:
             raise failures.no_tls(where, str(error)) from None
-        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
-            raise _AgainError(failures.unreachable(where, str(error).rpartition(": ")[2])) from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except NotConnectedError as error:
+            raise _AgainError(failures.unreachable(where, str(error))) from None
+        except (http.client.HTTPException, OSError) as error:
             why = type(error).__name__
             raise _AgainError(failures.broken(where, f"the answer did not come, or not whole: {why}", why)) from None
         if reply.status == 429:
@@ -218,37 +214,6 @@ class Transport:
         if reply.status in BUSY:
             raise _AgainError(failures.broken(where, f"HTTP {reply.status}", str(reply.status)))
         return reply
-
-    def _exchange(self, method: str, url: str, headers: Mapping[str, str]) -> Reply:
-        deadline = self._clock() + ANSWER_S
-        response = self._pool.request(
-            method, url, headers={"User-Agent": f"bluegreen/{__version__}", **headers}, preload_content=False
-        )
-        try:
-            body = bytearray()
-            while chunk := response.read1(1 << 16, decode_content=False):
-                body += chunk
-                if len(body) > ANSWER_LIMIT or self._clock() > deadline:
-                    limit = f"an answer may have {ANSWER_LIMIT >> 20} MiB and take {ANSWER_S:.0f} s"
-                    raise failures.broken(urlsplit(url).netloc, limit, "limit")
-            return Reply(response.status, response.headers, bytes(body))
-        finally:
-            response.close()  # a connection whose answer was read to its end is back in the pool by now
-
-    @functools.cached_property
-    def _pool(self) -> urllib3.PoolManager:
-        import urllib3
-
-        context = ssl.create_default_context()
-        if self._ca_file:
-            try:
-                context.load_verify_locations(cafile=self._ca_file)
-            except OSError as error:
-                raise UsageError(f"no certificates can be read from {self._ca_file}", why=str(error)) from None
-        if self._authorities:
-            context.load_verify_locations(cadata=self._authorities)
-        timeout = urllib3.Timeout(connect=CONNECT_S, read=READ_S)
-        return urllib3.PoolManager(ssl_context=context, timeout=timeout, retries=False, maxsize=16)
 
 
 def _pause(state: RetryCallState) -> float:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 import yaml
@@ -107,6 +106,8 @@ class Text:
     def fault(self, text: str) -> str:
         """What is wrong with it; "" when nothing is."""
         if self.choices and text not in self.choices:
+            from difflib import get_close_matches
+
             near = get_close_matches(text, self.choices, 1)
             hint = f', did you mean "{near[0]}"?' if near else ""
             return f'"{text[:80]}" is not allowed{hint} (allowed: {", ".join(self.choices)})'

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from bluegreen.core.stack import Logging
@@ -187,6 +186,8 @@ def _fault(name: str, option: str, value: str) -> str:
         return allowed[option].fault(value)
     if option in OURS:
         return OURS[option]
+    from difflib import get_close_matches
+
     near = get_close_matches(option, allowed, 1)
     hint = f', did you mean "{near[0]}"?' if near else ""
     return f"{name} has no such option{hint} (allowed: {', '.join(sorted(allowed))})"

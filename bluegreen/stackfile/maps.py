@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import yaml
@@ -81,6 +80,8 @@ class Keys:
     def _unknown(self, name: str) -> str:
         if name in self.foreign:
             return self.foreign[name]
+        from difflib import get_close_matches
+
         near = get_close_matches(name, self.keys, 1)
         hint = f', did you mean "{near[0]}"?' if near else ""
         return f"unknown key{hint} (allowed: {', '.join(sorted(self.keys))})"

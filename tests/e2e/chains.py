@@ -50,6 +50,7 @@ class Chain:
         self.declare(base)
         login = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
         self.write("docker/config.json", json.dumps({"auths": {registry.host: {"auth": login}}}))
+        self.env = {"DOCKER_CONFIG": str(folder / "docker"), "BLUEGREEN_REGISTRY_CA": str(registry.ca)}
         self.images = RegistryImages(
             {registry.host: Credentials(registry.username, lambda: registry.password)}, ca_file=str(registry.ca)
         )
@@ -62,10 +63,9 @@ class Chain:
         (self.folder / path).write_text(text)
 
     def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        base = {"DOCKER_CONFIG": str(self.folder / "docker"), "BLUEGREEN_REGISTRY_CA": str(self.registry.ca)}
         return subprocess.run(
             [sys.executable, "-m", "bluegreen", *words],
-            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **base, **env},
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **self.env, **env},
             capture_output=True,
             text=True,
             timeout=200,

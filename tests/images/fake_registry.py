@@ -39,6 +39,11 @@ def hang_up(handler: Handler) -> None:
     handler.close_connection = True
 
 
+def close_unasked(handler: Handler) -> None:
+    """As a server does with a connection that was idle for long."""
+    handler.close_connection = True
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1

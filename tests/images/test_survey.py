@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -17,6 +19,20 @@ from bluegreen.images.chain import Planned, survey
 from bluegreen.images.registry import Credentials, RegistryImages
 
 DIGEST = "sha256:" + "a" * 64
+STACK = """\
+stack: shop
+region: eu-west-1
+account: "123456789012"
+fleet: {{count: 1, ami: ubuntu-24.04, instance_types: [m7i.large], subnets: [subnet-0a11ce0000000000a],
+  security_groups: [sg-0a11ce00000000001]}}
+traffic: [{{load_balancer: a, listener: 80, port: 80}}]
+registry: {{host: "{host}"}}
+services: {{app: {{image: app, ports: ["80:80"]}}}}
+images:
+  base: {{from: "{host}/os/debian@{digest}", dockerfile: base}}
+  deps: {{from: base, dockerfile: deps}}
+  app: {{from: deps, dockerfile: app}}
+"""
 
 
 @pytest.fixture
@@ -47,6 +63,22 @@ def test_a_chain_that_is_there_costs_one_head_an_image(
         ("HEAD", f"/v2/shop/{planned.name}/manifests/{planned.tag}") for planned in chain
     ]
     images.close()
+
+
+def test_a_build_with_nothing_to_do_imports_nothing_heavy(
+    registry: FakeRegistry, specs: list[ImageSpec], tmp_path: Path, images: RegistryImages
+) -> None:
+    fill(registry, survey(specs, tmp_path, images))
+    (tmp_path / "stack.yml").write_text(STACK.format(host=registry.host, digest=DIGEST))
+    code = (
+        "import sys; from bluegreen.cli.main import main; code = main(['build', sys.argv[1]]);"
+        "heavy = 'boto3 docker requests urllib3 tenacity jinja2 rich structlog subprocess tempfile shutil difflib logging';"
+        "sys.exit(code or str(set(heavy.split()) & set(sys.modules) or '') or 0)"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "stack.yml")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" reused ") == 3
 
 
 @pytest.mark.parametrize(

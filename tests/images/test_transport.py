@@ -19,11 +19,13 @@ from fake_registry import (
     PASSWORD,
     FakeRegistry,
     answer,
+    close_unasked,
     hang_up,
 )
 
 from bluegreen.errors import CloudError, Throttled, Unreachable, UsageError
 from bluegreen.images.registry import Credentials, RegistryImages
+from tests.parts.authority import Authority
 
 
 def test_busy_moments_are_waited_out(registry: FakeRegistry, images: RegistryImages, naps: Naps) -> None:
@@ -59,7 +61,7 @@ def test_a_long_retry_after_is_told_and_not_slept(registry: FakeRegistry, images
 def test_an_endless_answer_is_cut_off(
     registry: FakeRegistry, images: RegistryImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bluegreen.images.transport.ANSWER_LIMIT", 1000)
+    monkeypatch.setattr("bluegreen.images.connections.ANSWER_LIMIT", 1000)
     registry.faults["GET", "/manifests/"] = [answer(200, b"x" * 5000)]
     assert "limit" in fails(images, CloudError, f"{registry.host}/demo/web:A")
 
@@ -165,6 +167,19 @@ def test_tls_with_an_authority_of_ones_own(
     images.close()
 
 
+def test_the_systems_authorities_count_beside_ones_own(
+    tls_registry: FakeRegistry, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, naps: Naps
+) -> None:
+    host = f"registry.test:{tls_registry.server_port}"
+    other = Authority(tmp_path).ca
+    images = RegistryImages(ca_file=str(other), sleep=naps)
+    assert "CERTIFICATE_VERIFY_FAILED" in fails(images, Unreachable, f"{host}/demo/web:A")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
+    images = RegistryImages(authorities=other.read_text("ascii"), sleep=naps)
+    assert images.find(f"{host}/demo/web:A")
+    images.close()
+
+
 @pytest.mark.parametrize("name", ["registry.test", "127.0.0.1"])
 def test_an_unknown_authority_is_refused_on_loopback_too(tls_registry: FakeRegistry, name: str, naps: Naps) -> None:
     images = RegistryImages({f"{name}:{tls_registry.server_port}": Credentials("deploy", lambda: PASSWORD)}, sleep=naps)
@@ -188,9 +203,20 @@ def test_plain_http_is_refused_off_loopback(
     images.close()
 
 
-def test_a_missing_authority_file_is_named(registry: FakeRegistry, naps: Naps) -> None:
+def test_a_missing_authority_file_is_named(
+    tls_registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch, naps: Naps
+) -> None:
     images = RegistryImages(ca_file="/nowhere/ca.pem", sleep=naps)
-    assert "/nowhere/ca.pem" in fails(images, UsageError, f"{registry.host}/demo/web:A")
+    assert "/nowhere/ca.pem" in fails(images, UsageError, f"registry.test:{tls_registry.server_port}/demo/web:A")
+
+
+def test_a_connection_that_the_server_closed_is_made_anew(
+    registry: FakeRegistry, images: RegistryImages, naps: Naps
+) -> None:
+    registry.put_image("demo/web", "A")
+    found = images.find(f"{registry.host}/demo/web:A")
+    registry.faults["HEAD", ""] = [close_unasked]
+    assert images.find(f"{registry.host}/demo/web:A") == found and not naps.taken
 
 
 def test_docker_hub_has_another_address_for_its_api(monkeypatch: pytest.MonkeyPatch, naps: Naps) -> None:
