@@ -179,6 +179,15 @@ def test_its_images_can_be_read_from_it() -> None:
             userdata.images(broken)
 
 
+def test_its_images_can_be_read_from_what_older_versions_sent() -> None:
+    """The journal of a fleet that still runs has it."""
+    document = json.dumps(boot_document(a_stack(APP, WEB), pins(a_stack(APP, WEB)))).encode()
+    sent = gzip.decompress(_render(a_stack(APP, WEB)))
+    before, _, _ = sent.partition(b"encoding: gz+b64")
+    older = before + b"encoding: b64\n    content: " + base64.b64encode(document) + b"\n"
+    assert set(userdata.images(older)) == set(pins(a_stack(APP, WEB)).values())
+
+
 values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])).filter(
     lambda text: not text.startswith("ssm:/")
 )
