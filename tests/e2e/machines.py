@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ import yaml
 from docker.models.containers import Container
 from program import HOST, ROOT, Ended, Program, Sandbox
 
+from bluegreen.core.stack import AGENT_PORT
 from bluegreen.sandbox.load import Load
 from tests.parts.registry import Registry
 from tests.parts.rsyslog import Rsyslog
@@ -43,6 +45,11 @@ class Machine:
         """Ids on this machine of the processes with `part` in their command line."""
         titles = self.container.top(ps_args="-eo pid,args")
         return [int(pid) for pid, *words in titles["Processes"] if part in " ".join(words)]
+
+    def status(self) -> Any:
+        """What its agent tells."""
+        with urllib.request.urlopen(f"http://{self.address}:{AGENT_PORT}/status", timeout=10) as answer:
+            return json.load(answer)
 
     def answers(self) -> bool:
         """Whether nginx answers from Django, on the machine's own address."""

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from day import Day
-from machines import Site
+from machines import STACK, Site
 
 from tests.parts.wait import until
 
@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 WORKER, MASTER = "gunicorn: worker", "gunicorn: master"
 WORKERS = 8
+CHECK_S, SLACK_S = 5, 5  # the load balancer's interval; what a look at the target takes on a busy machine
 
 
 def test_a_worker_that_dies_is_replaced_and_its_machine_serves_on(day: Day, site: Site) -> None:
@@ -25,6 +26,44 @@ def test_a_worker_that_dies_is_replaced_and_its_machine_serves_on(day: Day, site
     os.kill(before[0], signal.SIGKILL)
     until(lambda: len(set(machine.processes(WORKER)) - {before[0]}) == WORKERS, 20, lambda: machine.processes(WORKER))
     assert site.target(machine)[0] == "healthy"
+
+
+def test_a_machine_tells_what_runs_on_it(day: Day, site: Site) -> None:
+    machine = site.machines("live")[0]
+    status = machine.status()
+    fleet = site.fleet("live")
+    assert status["healthy"] and status["reasons"] == []
+    assert [status[key] for key in ("stack", "colour", "release", "version", "instance")] == [
+        *(STACK, fleet["colour"], fleet["release"], fleet["version"], machine.instance)
+    ]
+    assert status["services"]["app"]["workers"]["alive"] == WORKERS and "@sha256:" in status["services"]["web"]["image"]
+    assert machine.run("bluegreen-check").startswith(f"BLUEGREEN OK - {STACK} {fleet['colour']} {fleet['version']}: ")
+
+
+def test_a_worker_that_is_held_down_takes_its_machine_out_of_the_traffic_until_it_is_back(day: Day, site: Site) -> None:
+    machine = site.machines("standby")[0]
+    held = machine.processes(WORKER)[0]
+    os.kill(held, signal.SIGSTOP)
+    try:
+        site.await_state(machine, "unhealthy", 2 * CHECK_S + SLACK_S)
+        assert machine.status()["reasons"] == [f"app: {WORKERS - 1} of {WORKERS} workers"]
+    finally:
+        os.kill(held, signal.SIGCONT)
+    site.await_state(machine, "healthy", 60)
+
+
+def test_a_log_server_that_is_away_for_a_minute_costs_no_request(day: Day, site: Site) -> None:
+    load = site.load(40)
+    load.start()
+    site.logs.stop()
+    try:
+        time.sleep(60)
+    finally:
+        site.logs.start()
+    before = sum(1 for _ in site.logs.lines())
+    until(lambda: sum(1 for _ in site.logs.lines()) > before, 60)
+    load.stop()
+    assert load.report().requests > 1000 and load.report().failed == 0, load.report()
 
 
 def test_a_container_that_dies_is_started_again(day: Day, site: Site) -> None:
