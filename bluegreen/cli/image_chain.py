@@ -40,10 +40,12 @@ def make(
     from bluegreen.cli import wire_images
     from bluegreen.cli.build_progress import watched
     from bluegreen.images.build import LIMIT_S, Limit, check
+    from bluegreen.images.build_secrets import read
 
     check(chain)
+    secrets = read(chain, wire_images.folder_of(stack))
     limit = Limit(LIMIT_S if timeout_s is None else timeout_s)
-    with watched() as watcher, wire_images.builder(stack, known, version, watcher.told, limit) as builder:
+    with watched() as watcher, wire_images.builder(stack, known, version, watcher.told, limit, secrets) as builder:
         for name, words in reasons.items():
             watcher.told(name, "building: " + _few(words))
         built = builder.build(chain)

@@ -22,7 +22,7 @@ from bluegreen.images.registry import Credentials, RegistryImages
 if TYPE_CHECKING:
     from bluegreen.aws.client import Aws
     from bluegreen.core.stack import Registry, Stack
-    from bluegreen.images.build import Builder, Limit
+    from bluegreen.images.build import Builder, Limit, Secrets
 
 ECR_USER = "AWS"  # ECR user guide, "Private registry authentication"
 
@@ -85,7 +85,12 @@ def aws(options: Namespace, region: str) -> Callable[[], Aws]:
 
 @contextlib.contextmanager
 def builder(
-    stack: Stack, known: Mapping[str, Credentials], version: str, told: Callable[[str, str], None], limit: Limit
+    stack: Stack,
+    known: Mapping[str, Credentials],
+    version: str,
+    told: Callable[[str, str], None],
+    limit: Limit,
+    secrets: Secrets,
 ) -> Iterator[Builder]:
     """With the Docker engine. Raises UsageError when the SDK is not installed, Unreachable when no engine answers."""
     from bluegreen.images.build import Builder, Origin
@@ -93,15 +98,20 @@ def builder(
 
     try:
         from bluegreen.images.engine import Engine
+
+        if any(secrets.values()):
+            import bluegreen.images.buildkit  # noqa: F401 - the engine takes it from here
     except ImportError as error:
         raise UsageError(
-            "to build images, bluegreen needs the Docker SDK", why=str(error), next="pip install 'bluegreen[build]'"
+            "to build images, bluegreen needs the Docker SDK, and h2 where they have secrets",
+            why=str(error),
+            next="pip install 'bluegreen[build]'",
         ) from None
     commit, dirty = state(folder_of(stack))
     origin = Origin(datetime.now(UTC).isoformat(timespec="seconds"), f"{commit}-dirty" if dirty else commit, version)
     engine = Engine(known.get)
     try:
-        yield Builder(engine, origin, told, limit)
+        yield Builder(engine, origin, told, limit, secrets)
     finally:
         engine.close()
 

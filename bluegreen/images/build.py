@@ -11,13 +11,14 @@ from threading import Event
 from typing import IO, Protocol
 
 from bluegreen.core.image_ref import parse
-from bluegreen.errors import BuildFailed, CloudError, Refused
+from bluegreen.errors import BuildFailed, CloudError
 from bluegreen.images import chain, context, dockerfile, guard
 from bluegreen.images.chain import Planned, Registry
 
 JOBS = 4
 LIMIT_S = 7200.0  # for all builds and pushes of a command
 Told = Callable[[str, str], None]  # image, line
+Secrets = Mapping[str, Mapping[str, bytes]]  # image → id → value
 
 
 class Engine(Protocol):
@@ -32,6 +33,7 @@ class Engine(Protocol):
         arguments: Mapping[str, str],
         platform: str,
         told: Callable[[str], None],
+        secrets: Mapping[str, bytes],
     ) -> None: ...
 
     def push(self, reference: str, told: Callable[[str], None]) -> str: ...
@@ -70,11 +72,6 @@ def check(chain_: Iterable[Planned]) -> None:
         if planned.digest:
             continue
         guard.check(planned.name, planned.context)
-        if planned.image.secrets:
-            raise Refused(
-                f"{planned.name} declares secrets, and builds with secrets are not supported yet",
-                next="fetch what needs them before the build, and give it as an input",
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +82,7 @@ class Builder:
     origin: Origin
     told: Told
     limit: Limit = field(default_factory=Limit)
+    secrets: Secrets = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)  # image → its last line
 
     def build(self, chain_: Iterable[Planned]) -> tuple[Planned, ...]:
@@ -145,7 +143,8 @@ class Builder:
         with tempfile.TemporaryFile(prefix="bluegreen-context-") as tar:
             context.write(planned.context, text, planned.values, tar)
             tar.seek(0)
-            self.engine.build(planned.reference, tar, arguments, planned.image.platform, told)
+            secrets = self.secrets.get(planned.name, {})
+            self.engine.build(planned.reference, tar, arguments, planned.image.platform, told, secrets)
 
     def _base(self, planned: Planned, parent: Planned | None, told: Callable[[str], None]) -> str:
         """The image under it, in the engine by now. One that was built before comes by its digest."""

@@ -68,8 +68,15 @@ class Engine:
         arguments: Mapping[str, str],
         platform: str,
         told: Told,
+        secrets: Mapping[str, bytes],
     ) -> None:
         """The image `tag`, from a tar. Raises BuildFailed with the step and its last lines."""
+        if secrets:
+            from bluegreen.images import buildkit
+
+            with _reached():
+                buildkit.build(self.api, tag, context, arguments, platform, secrets, told)
+            return
         log = StepLog(told)
         with _reached():
             answers = self.api.build(

@@ -48,7 +48,7 @@ IMAGE = Keys(
                 ),
                 "a map of secrets",
             ),
-            "for RUN --mount=type=secret,id=…: never in a layer; builds with secrets are refused for now",
+            "for RUN --mount=type=secret,id=…: never in a layer; needs an engine with BuildKit",
         ),
         "repository": Key(
             Text("a repository without a host, such as shop/app", r"[a-z0-9]+([._/-]+[a-z0-9]+){0,31}"),
