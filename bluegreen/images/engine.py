@@ -152,8 +152,12 @@ def _raise_error(answer: Mapping[str, Any], what: str, where: str) -> None:
     if "error" not in answer:
         return
     why = str(answer["error"]).strip()
-    next = "look at docker login, and at the rights of that login" if re.search("denied|unauthor", why) else ""
-    if "x509" in why or "certificate" in why:
+    next = "look at the registry, and build again: what arrived whole is used, and no tag leads to what did not"
+    if re.search("denied|unauthor", why):
+        next = "look at docker login, and at the rights of that login"
+    elif re.search("429|toomanyrequests", why):
+        next = "the registry allows no more requests for now: wait, and build again"
+    elif "x509" in why or "certificate" in why:
         next = f"let the engine trust the registry: /etc/docker/certs.d/{parse(where).host}/ca.crt"
     raise CloudError(what, action="registry:engine", where=where, why=why, next=next)
 
