@@ -34,17 +34,25 @@ class Rows:
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
-        columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
-        self.progress = Progress(*columns, console=Console(stderr=True, highlight=False), transient=True)
+        one_line = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+        columns = (
+            SpinnerColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[image]}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=one_line),
+        )
+        console = Console(stderr=True, highlight=False)
+        self.progress = Progress(*columns, console=console, transient=True, expand=True)
         self._rows = {}  # type: ignore[var-annotated]
         self._lock = threading.Lock()
 
     def told(self, image: str, line: str) -> None:
         with self._lock, contextlib.suppress(OSError, ValueError):
             if image not in self._rows:
-                self._rows[image] = self.progress.add_task("", total=None)
-            self.progress.update(self._rows[image], description=f"{image}: {line[:200]}")
+                self._rows[image] = self.progress.add_task("", total=None, image=image)
+            self.progress.update(self._rows[image], description=line)
 
 
 @contextlib.contextmanager

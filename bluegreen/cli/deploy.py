@@ -22,7 +22,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from bluegreen.cli import progress, wire
-    from bluegreen.cli.image_chain import for_deploy
+    from bluegreen.cli.image_chain import for_deploy, weight
     from bluegreen.cli.text import show_outcome
     from bluegreen.controller.commands import deploy
 
@@ -31,6 +31,8 @@ def run(options: Namespace) -> int:
     wired = wire.wire(options, watcher, stack.region)
     wired.clock.listen()
     wire.reconcile(wired, stack.name)
+    if lineage:
+        watcher.note(weight(options, wired.records, stack, lineage))
     confirm = functools.partial(_confirm, options, stack.name)
     job = wire.deploy_job(wired, options, stack, confirm, lineage)
     outcome = deploy(wired.world, job)

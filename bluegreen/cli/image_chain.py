@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bluegreen.errors import Refused
+from bluegreen.errors import Interrupted, NotFound, Refused
 
 if TYPE_CHECKING:
+    from bluegreen.aws.record import DynamoRecords
     from bluegreen.core.chain import Lineage
     from bluegreen.core.stack import Stack
     from bluegreen.images.chain import Planned
+    from bluegreen.images.manifest import Manifest
     from bluegreen.images.registry import RegistryImages
     from bluegreen.images.transport import Credentials
 
@@ -45,13 +49,18 @@ def make(
     check(chain)
     secrets = read(chain, wire_images.folder_of(stack))
     limit = Limit(LIMIT_S if timeout_s is None else timeout_s)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with watched() as watcher, wire_images.builder(stack, known, version, watcher.told, limit, secrets) as builder:
         for name, words in reasons.items():
             watcher.told(name, "building: " + _few(words))
-        built = builder.build(chain)
-        if not push:
-            return chain
-        pushed = {planned.name: planned for planned in builder.push(built, registry)}
+        try:
+            built = builder.build(chain)
+            if not push:
+                return chain
+            pushed = {planned.name: planned for planned in builder.push(built, registry)}
+        except KeyboardInterrupt:
+            why = "The engine ends what it was building; what was pushed whole is used by the next build."
+            raise Interrupted("the build was interrupted", why=why, next="the same command") from None
     return tuple(pushed.get(planned.name, planned) for planned in chain)
 
 
@@ -75,6 +84,35 @@ def for_deploy(options: Namespace, stack: Stack) -> tuple[Stack, Lineage | None]
             if planned.name in named and not planned.digest:
                 raise _missing(stack, planned, why((planned,), registry)[planned.name])
     return stack.with_images({planned.name: planned.reference for planned in chain}), wire_images.lineage(stack, chain)
+
+
+def weight(options: Namespace, records: DynamoRecords, stack: Stack, lineage: Lineage) -> str:
+    """What a bare machine pulls of the images of the chain, and what of it the live release has not."""
+    from bluegreen.cli import wire_images
+    from bluegreen.controller.history import past
+    from bluegreen.images.weight import weigh
+
+    try:
+        record = records.read(stack.name)
+    except NotFound:
+        record = None  # the first deployment of a region makes the table
+    live = past(record.live.deployment, records.events(record.live.deployment)) if record and record.live else None
+    known = wire_images.logins(stack, wire_images.aws(options, stack.region))
+    with wire_images.registry(known, stack.registry.ca) as registry:
+        now, before = (_manifests(stack, found, registry) for found in (lineage, live.lineage if live else None))
+    return weigh(now, before).line("the live release")
+
+
+def _manifests(stack: Stack, lineage: Lineage | None, registry: RegistryImages) -> dict[str, Manifest]:
+    """Of the images that the services run; what is not there any more is left out."""
+    run = {service.image.rpartition(":")[0] for service in stack.services}
+    architecture = stack.images[0].platform.partition("/")[2]
+    found = {}
+    for link in lineage.links if lineage else ():
+        if link.reference.partition("@")[0] in run:
+            with contextlib.suppress(NotFound):
+                found[link.name] = registry.manifest(link.reference, architecture)
+    return found
 
 
 def _missing(stack: Stack, planned: Planned, reasons: tuple[str, ...]) -> Refused:

@@ -22,8 +22,8 @@ class Report:
     new: int | None
     twice: tuple[str, ...]
 
-    def line(self) -> str:
-        news = "" if self.new is None else f"; {megabytes(self.new)} of it new since the push before"
+    def line(self, since: str = "the push before") -> str:
+        news = "" if self.new is None else f"; {megabytes(self.new)} of it new since {since}"
         return f"a bare machine pulls {megabytes(self.pull)}, {megabytes(self.shared)} of the images' layers are shared{news}"
 
 

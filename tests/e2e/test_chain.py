@@ -6,11 +6,13 @@ import base64
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import docker
 import pytest
 from chains import FILES, Chain, actions
+from program import Program
 
 from tests.parts.images import Images
 from tests.parts.registry import Registry
@@ -99,6 +101,17 @@ def test_a_build_without_an_end_is_ended_in_the_engine_too(chain: Chain, docker_
         return [one.id for one in docker_engine.containers.list() if "sleep 9876" in str(one.attrs["Args"])]
 
     until(lambda: not running(), 60, running)
+
+
+def test_an_interrupted_build_says_how_to_go_on(chain: Chain) -> None:
+    chain.write("base/Dockerfile", FILES["base/Dockerfile"] + 'RUN ["/bin/sh", "-c", "echo it runs; sleep 9875"]\n')
+    for number in (signal.SIGINT, signal.SIGTERM):
+        program = Program(("build", str(chain.folder / "stack.yml")), {**os.environ, **chain.env})
+        program.until("base: it runs")
+        program.send(number)
+        ended = program.end()
+        assert ended.code == 130 and "the build was interrupted" in ended.err and "Traceback" not in ended.err
+    assert not any(chain.digests().values())
 
 
 def test_a_planted_key_is_refused_before_the_engine_is_asked(chain: Chain) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,9 @@ def deployed(records: DynamoRecords, chain: Chain, epoch: int, built: Built) -> 
     references = {name: f"{one['reference'].rpartition(':')[0]}@{one['digest']}" for name, one in built.items()}
     links = tuple(Link(name, built[name]["key"], reference) for name, reference in references.items())
     fleet = Fleet(f"{chain.name}-{epoch}", Colour.BLUE, f"release{epoch}", f"v{epoch}", 1, ())
-    goal = Goal("deploy", chain.name, fleet.deployment, 0.0, fleet, None, None, (), lineage=Lineage(links))
+    goal = Goal(
+        "deploy", chain.name, fleet.deployment, 0.0, fleet, None, None, (), lineage=Lineage(links, "c" * 40, dirty=True)
+    )
     data = base64.b64encode(render(stack, {"app": references["app"]})).decode()
     records.append(fleet.deployment, 0, Started(0.0, epoch, OWNER, goal, data))
     return fleet
@@ -97,6 +100,15 @@ def test_what_no_release_needs_goes_and_the_rest_stays(
 
     fleets = [deployed(records, chain, epoch, builds[epoch]) for epoch in (1, 2, 3)]
     records.write(Record(chain.name, 3, op_id="x", live=fleets[2], standby=fleets[1]), 0, "")
+    shown = chain.run("show", fleets[0].deployment, **aws).stdout
+    for name, one in builds[1].items():
+        pinned = f"{one['reference'].rpartition(':')[0]}@{one['digest']}"
+        assert f"  image {name} {one['key'][:12]}  {pinned}" in shown
+    assert f"  commit {'c' * 40}, and files that were not committed" in shown
+    weight = chain.run("deploy", stack, **aws).stderr
+    size = r"[\d.]+ [kM]B"
+    assert re.search(rf"a bare machine pulls {size}, {size} .* shared; {size} of it new since the live release", weight)
+
     code, told = prune("--keep", "2")
     would = {tag for image in told["images"] if image["action"] == "would go" for tag in image["tags"]}
     oldest = {builds[number][name]["reference"] for number in (0, 1) for name in ("deps", "app")}
