@@ -37,7 +37,7 @@ WORDS = r"""
 ' " ` \ \0 \n \x41 %00 $'\n' '' "" -----BEGIN
 $ $$ $(reboot) `reboot` ${X} ${X:-y} $((1+1)) - -- -e --privileged # = a=b ; ;reboot && | > < * ? [a] ~ ! ^
 {{x}} {%raw%} {#c#} {0} {} %s %n%d %(a)s ${{x}} <!-- ]]> @a &a *a !!python/object:os.system
-null no 1e3 0x10 true [] : a:b --- ... |- >- ssm ssm: ../../etc/passwd C:\x
+null no 1e3 0x10 true [] : a:b --- ... |- >- ssm ../../etc/passwd C:\x
 """
 WHITE = [" ", "\n", "\r", "\r\n", "\t", "\v", "\f", "\n\n", "\u2028", "\x85", "\xa0", "\ufeff"]
 OTHERS = ["\x01", "\x7f", "\x1b[31m", "é", "e\u0301", "ł", "\u202e", "\ue000", "\ud7ff", "\U0010ffff", "🚀"]
