@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -71,7 +72,10 @@ def running(docker_engine: docker.DockerClient, shop: Shop) -> Iterator[Running]
             container.remove(force=True)
         network.remove()
         for image in names.values():
-            docker_engine.images.remove(image, force=True)
+            with contextlib.suppress(
+                docker.errors.ImageNotFound
+            ):  # another test of this run has taken its layers' last name
+                docker_engine.images.remove(image, force=True)
 
 
 def _await_answer(both: Running) -> None:
