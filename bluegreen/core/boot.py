@@ -17,14 +17,14 @@ _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
 # the phases of a timeline, and the words of the console that belong to each; `ready` ends the last
 GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ("docker", frozenset({"start", "install", "docker", "engine"})),
-    ("login", frozenset({"secret", "login"})),
+    ("login", frozenset({"unknown", "trust", "secret", "login"})),
     ("pull", frozenset({"pull", "pulled"})),
     ("start", frozenset({"network", "keep", "wake", "replace", "run", "wait", "healthy", "logging"})),
 )
 _DOING = {
     "start": "beginning its boot",
     "install": "installing",
-    "docker": "installing Docker:",
+    "docker": "waiting for Docker: it",
     "engine": "past its engine",
     "secret": "fetching",
     "login": "logging in at",
@@ -98,7 +98,7 @@ def _after(boot: Boot, said: str) -> Boot:
         return boot
     if line.phase == "start" and (uptime := _UPTIME.search(said)):
         return Boot((line,), float(uptime[1]))
-    if line.phase == "unhealthy":
+    if line.phase in ("unhealthy", "recovered"):  # the agent's, from `ready` on
         return replace(boot, unhealthy=line.text)
     if line.phase == "ready":
         return replace(boot, lines=(*boot.lines, line), failed="", evidence=(), unhealthy="")

@@ -12,7 +12,8 @@ IMAGE = "registry.example.com/shop/web@sha256:" + "0123456789abcdef" * 4
 WHOLE = f"""\
 [    0.000000] Linux version 6.8.0-1010-aws
 [bluegreen] 0.0 start, 9.5 s after the machine
-[bluegreen] 0.1 docker install docker.io from the distribution, try 1 of 6
+[bluegreen] 0.1 install docker.io from the distribution, try 1 of 5
+[bluegreen] 20.0 docker starts
 [bluegreen] 21.0 engine 24.0.7
 [bluegreen] 21.2 secret ssm:/shop/registry
 [bluegreen] 21.9 login registry.example.com as deploy
@@ -43,6 +44,13 @@ def test_a_whole_boot() -> None:
     )
 
 
+def test_what_the_agent_says_later_is_no_part_of_the_boot_and_its_last_word_counts() -> None:
+    sick = read(WHOLE + "[bluegreen] 40.1 unhealthy app: is starting\n")
+    assert sick.unhealthy == "app: is starting" and phases(sick) == phases(read(WHOLE))
+    well = read(WHOLE + "[bluegreen] 40.1 unhealthy app: is starting\n[bluegreen] 45.1 recovered\n")
+    assert well == read(WHOLE)
+
+
 def test_what_cloud_init_repeats_on_the_console_counts_once() -> None:
     twice = "".join(f"{line}\r\n[   12.1] cloud-init[812]: {line}\r\n" for line in WHOLE.splitlines())
     assert read(twice) == read(WHOLE)
@@ -51,7 +59,8 @@ def test_what_cloud_init_repeats_on_the_console_counts_once() -> None:
 @pytest.mark.parametrize(
     ("last", "doing"),
     [
-        ("docker", "installing Docker: install docker.io from the distribution, try 1 of 6"),
+        ("install", "installing docker.io from the distribution, try 1 of 5"),
+        ("docker", "waiting for Docker: it starts"),
         ("login", "logging in at registry.example.com as deploy"),
         ("pull", "pulling registry.example.com/shop/web@sha256:0123456789ab"),
         ("run", "starting web"),
