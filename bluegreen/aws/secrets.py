@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 
 from bluegreen.aws.client import Aws
 from bluegreen.core import secret_ref
@@ -22,14 +21,10 @@ def secret(aws: Aws, reference: str) -> str:
         raise _unreadable(reference, error.what) from error
     if "SecretString" not in answer:
         raise _unreadable(reference, "the secret is binary")
-    return _of_key(reference, answer["SecretString"], key) if key else str(answer["SecretString"])
-
-
-def _of_key(reference: str, text: str, key: str) -> str:
     try:
-        return str(json.loads(text)[key])
-    except (ValueError, LookupError, TypeError):
-        raise _unreadable(reference, f"the secret is not JSON with the key {key}") from None
+        return secret_ref.at_key(answer["SecretString"], key)
+    except ValueError as error:
+        raise _unreadable(reference, f"the secret is {error}") from None
 
 
 def _unreadable(reference: str, why: str) -> Refused:

@@ -5,6 +5,7 @@ Instances read the same (cloudinit/aws.py).
 
 from __future__ import annotations
 
+import json
 import re
 
 SHAPES = "ssm:/path (letters, digits, _ . - /), or secretsmanager:NAME or secretsmanager:NAME#KEY"
@@ -27,3 +28,11 @@ def parts(reference: str) -> tuple[str, str, str]:
     store, _, rest = reference.partition(":")
     name, _, key = rest.partition("#")
     return store, name, key
+
+
+def at_key(text: str, key: str) -> str:
+    """What a secret that is JSON holds at `key`; all of it without one. Raises ValueError."""
+    try:
+        return str(json.loads(text)[key]) if key else text
+    except (ValueError, LookupError, TypeError):
+        raise ValueError(f"not JSON with the key {key}") from None

@@ -36,8 +36,9 @@ def fetch(endpoint: str, region: str, reference: str) -> str:
         raise BootError(f"{reference} cannot be fetched: {plain.get('__type', answer.status)}")
     if store == "ssm":
         return str(plain["Parameter"]["Value"])
+    if "SecretString" not in plain:
+        raise BootError(f"{reference} cannot be fetched: the secret is binary")
     try:
-        return str(json.loads(plain["SecretString"])[key] if key else plain["SecretString"])
-    except (ValueError, LookupError, TypeError):
-        why = f"no JSON with the key {key}" if key else "no text"
-        raise BootError(f"{reference} cannot be fetched: the secret is {why}") from None
+        return secret_ref.at_key(plain["SecretString"], key)
+    except ValueError as error:
+        raise BootError(f"{reference} cannot be fetched: the secret is {error}") from None
