@@ -9,7 +9,8 @@ from typing import Any
 FULL = "the disk is full"
 _HEX = re.compile(r"[0-9a-f]{12,}")  # ids and digests: any number can stand in them
 
-NEVER, ONCE, OFTEN = 0, 1, 6  # more tries that may help; a silent server costs each of them half a minute
+PAUSES = (1, 2, 4, 8, 15, 15)  # seconds between tries: registries and networks have bad moments while a machine boots
+NEVER, ONCE, OFTEN = 0, 1, len(PAUSES)  # more tries that may help; a silent server costs each of them half a minute
 
 # words of an error, the cause, and how many more tries
 _OF_REGISTRIES = (

@@ -131,19 +131,13 @@ class Boot:
         """A container with the same digest and settings is left alone, or woken; any other of the name is replaced."""
         name = service["name"]
         state, config = present or ("", "")
-        if config == services.config_hash(service) and state in ALIVE:
+        same = config == services.config_hash(service)
+        if same and state in ALIVE:
             self._console.say("keep", name)
             return
-        if config == services.config_hash(service) and state in ("created", "exited"):
-            self._console.say("wake", name)
-            try:
-                self._engine.ask("POST", f"/containers/{name}/start")
-            except Refusal as refusal:
-                if not causes.logging_driver(refusal.message):
-                    raise BootError(causes.of_start(name, refusal.message), refusal.message) from None
-            else:
-                self._started.append(name)
-                return
+        if same and state in ("created", "exited") and self._wake(name):
+            self._started.append(name)
+            return
         if present:
             self._console.say("replace", name)
             if state in ALIVE:
@@ -156,6 +150,17 @@ class Boot:
         }
         self._run(service, environment, self._log_config(name))
         self._started.append(name)
+
+    def _wake(self, name: str) -> bool:
+        """False when Docker cannot, for its log server is away: it is made anew, with another place for its log."""
+        self._console.say("wake", name)
+        try:
+            self._engine.ask("POST", f"/containers/{name}/start")
+        except Refusal as refusal:
+            if causes.logging_driver(refusal.message):
+                return False
+            raise BootError(causes.of_start(name, refusal.message), refusal.message) from None
+        return True
 
     def _run(self, service: Service, environment: Mapping[str, str], log: Mapping[str, Any]) -> None:
         name = service["name"]
@@ -173,9 +178,8 @@ class Boot:
 
     def _log_config(self, name: str) -> Mapping[str, Any]:
         logging = self._document["logging"]
-        if (
-            logging is None
-        ):  # Docker's own default keeps logs without end; an engine that is set up otherwise is left so
+        if logging is None:
+            # Docker's own default keeps logs without end; an engine that is set up otherwise is left so
             own = self._engine.ask("GET", "/info")["LoggingDriver"]
             return logs.BOUNDED if own == "json-file" else {"Type": own}
         if self._server_away:

@@ -15,7 +15,6 @@ from console import BootError, Console
 from engine import Engine, Refusal
 
 AT_ONCE = 4
-PAUSES = (1, 2, 4, 8, 15, 15)  # seconds between tries: registries and networks have bad moments while a machine boots
 
 
 class Images:
@@ -79,7 +78,7 @@ class Images:
 
     def _persist(self, image: str, action: Callable[[], object]) -> None:
         host, login = self._registry["host"], self._registry["login"]
-        for tried, pause in enumerate((*PAUSES, 0)):
+        for tried, pause in enumerate((*causes.PAUSES, 0)):
             try:
                 action()
                 return

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-LOCAL = ("json-file", "local", "none")
+LOCAL = ("json-file", "local")
 BOUNDED = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 ADDRESSES = ("syslog-address", "gelf-address", "fluentd-address")
 PORTS = {"syslog-address": 514, "gelf-address": 12201, "fluentd-address": 24224}
