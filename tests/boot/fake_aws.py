@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from tests.parts.serving import Serving
 
 KEY = Credentials("ASIAEXAMPLE", "secret/key+of=role", "session-token==")
 ROLE = "/latest/meta-data/iam/security-credentials/"
@@ -100,10 +101,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class FakeAws(ThreadingHTTPServer):
+class FakeAws(Serving, ThreadingHTTPServer):
     """`moods["imds"]` are statuses, `moods["ssm"]` (status, body) that come before any real answer."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -114,10 +113,4 @@ class FakeAws(ThreadingHTTPServer):
         self.secrets: dict[str, str] = {}
         self.moods: dict[str, list[Any]] = {}
         self.log: list[str] = []
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        self.begin()

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.parts.serving import Serving
+
 Answer = tuple[int, Any]
 
 
@@ -47,11 +49,9 @@ class Handler(BaseHTTPRequestHandler):
     do_DELETE = do_GET  # noqa: N815
 
 
-class FakeEngine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+class FakeEngine(Serving, socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """`fail` is "METHOD /path" → messages that come first, one for each request; `born` is what a new container's fields are,
     `later` in one of them the states that it has at one look after the other."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bg"))  # a path of 107 bytes at most
@@ -66,13 +66,10 @@ class FakeEngine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.born: dict[str, dict[str, Any]] = {}
         self.logins: list[dict[str, str]] = []
         self.driver = "json-file"
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        self.begin()
 
     def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        super().stop()
         shutil.rmtree(self.folder)
 
     def asked(self, pattern: str) -> list[str]:

@@ -7,7 +7,6 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
@@ -16,22 +15,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from machine import CLOUDINIT
 
-CLOUDINIT = Path(__file__).parents[2] / "cloudinit"
+from tests.parts.serving import Serving
+
 IMAGE = "registry.example.com/shop/app@sha256:" + "1" * 64
 APP = {"name": "app", "image": IMAGE, "restart": "unless-stopped", "workers": {"match": "worker:", "count": 2}}
 WEB = {"name": "web", "image": IMAGE, "restart": "unless-stopped", "workers": None}
-
-
-@pytest.fixture
-def programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
-    """Imports a boot program by its name, as it imports the others on a host."""
-    known = set(sys.modules)
-    monkeypatch.syspath_prepend(str(CLOUDINIT))
-    yield __import__
-    for name in set(sys.modules) - known:
-        if str(CLOUDINIT) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
 
 
 class Docker:
@@ -206,17 +196,16 @@ def test_a_container_that_docker_cannot_start_for_its_log_server_asks_for_anothe
     assert not host.watch.given_up()
 
 
-class Server:
+class Server(Serving, ThreadingHTTPServer):
     """The agent's own HTTP answers, with the watch of `host`."""
 
     def __init__(self, agent: ModuleType, host: Host) -> None:
         agent.Handler.watch = host.watch
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), agent.Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(("127.0.0.1", 0), agent.Handler)
+        self.begin()
 
     def ask(self, method: str, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server_port, timeout=5)
         try:
             connection.request(method, path)
             answer = connection.getresponse()
@@ -229,8 +218,7 @@ class Server:
 def server(programs: Callable[[str], ModuleType], host: Host) -> Iterator[Server]:
     server = Server(programs("agent"), host)
     yield server
-    server.server.shutdown()
-    server.server.server_close()
+    server.stop()
 
 
 def test_the_answers(server: Server, host: Host) -> None:
@@ -248,7 +236,7 @@ def test_the_answers(server: Server, host: Host) -> None:
 
 def test_many_that_only_connect_do_not_stop_a_check(server: Server, host: Host) -> None:
     later(host)
-    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
+    idle = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(20)]
     try:
         assert server.ask("GET", "/health")[0] == 200
     finally:
@@ -267,18 +255,19 @@ def test_the_plugin(server: Server, host: Host) -> None:
     (host.folder / "about.json").write_text(json.dumps({"stack": "shop", "colour": "blue", "version": "1.4"}))
     later(host)
     data = "app_restarts=0c app_workers=2;;2: web_restarts=0c '/_free'=52428800B"
-    assert plugin(server.port) == (0, f"BLUEGREEN OK - shop blue 1.4: app 2/2 workers, web | {data}\n")
+    assert plugin(server.server_port) == (0, f"BLUEGREEN OK - shop blue 1.4: app 2/2 workers, web | {data}\n")
     host.process(11, "gunicorn worker: shop", state="Z")
     later(host)
-    code, text = plugin(server.port)
+    code, text = plugin(server.server_port)
     assert code == 2 and text.startswith("BLUEGREEN CRITICAL - shop blue 1.4: app: 1 of 2 workers | ")
 
 
 def test_the_plugin_without_an_agent(server: Server) -> None:
-    server.server.shutdown()
-    server.server.server_close()
-    code, text = plugin(server.port)
-    assert code == 3 and text.startswith(f"BLUEGREEN UNKNOWN - the agent at port {server.port} does not answer: ")
+    server.stop()
+    code, text = plugin(server.server_port)
+    assert code == 3 and text.startswith(
+        f"BLUEGREEN UNKNOWN - the agent at port {server.server_port} does not answer: "
+    )
 
 
 def test_the_process_table_of_this_machine(programs: Callable[[str], ModuleType]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -17,20 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine import CLOUDINIT
 
-NAMES = ("console", "aws")
-
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[ModuleType]:
-    """The module, imported by the name it has on a host; afterwards the name is free again."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(CLOUDINIT))
-        patch.setattr(sys, "dont_write_bytecode", True)
-        import aws
-
-        yield aws
-    for name in NAMES:
-        sys.modules.pop(name, None)
+def program(programs: Callable[[str], ModuleType]) -> ModuleType:
+    return programs("aws")
 
 
 @pytest.fixture

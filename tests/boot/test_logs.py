@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
-from machine import CLOUDINIT
 
 TAG = "shop/blue/0123456789ab/web/i-0abc"
 ADDRESS = {"syslog-address": "tcp+tls://logs:6514"}
 
 
 @pytest.fixture(scope="module")
-def logs() -> Iterator[ModuleType]:
-    """The module, imported by the name it has on a host; afterwards the name is free again."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(CLOUDINIT))
-        patch.setattr(sys, "dont_write_bytecode", True)
-        import logs
-
-        yield logs
-    del sys.modules["logs"]
+def logs(programs: Callable[[str], ModuleType]) -> ModuleType:
+    return programs("logs")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import base64
 import hashlib
 import json
 import ssl
-import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.parts.serving import Serving
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -120,10 +121,9 @@ def _error(code: str) -> bytes:
     return json.dumps({"errors": [{"code": code, "message": code.lower()}]}).encode()
 
 
-class FakeRegistry(ThreadingHTTPServer):
+class FakeRegistry(Serving, ThreadingHTTPServer):
     """`auth` is "", "basic" or "bearer"; `faults[method, part of path]` are used up one by one, first of all."""
 
-    daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -141,13 +141,7 @@ class FakeRegistry(ThreadingHTTPServer):
         self.names_digests = True
         self.page = 1000  # tags a page
         self.realm = f"http://{self.host}/token"
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        self.begin()
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import http.client
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tests.parts.authority import Authority
 from tests.parts.registry import Registry
+from tests.parts.serving import Serving
 
 HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 Fault = Callable[["Handler"], None]
@@ -99,10 +99,8 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
-class Proxy(ThreadingHTTPServer):
+class Proxy(Serving, ThreadingHTTPServer):
     """Stands for `registry` at a host of its own. `fault` is what breaks requests of `method` whose path has `part` in it."""
-
-    daemon_threads = True
 
     def __init__(self, registry: Registry, authority: Authority) -> None:
         super().__init__((registry.address, 0), Handler)
@@ -117,13 +115,7 @@ class Proxy(ThreadingHTTPServer):
         self._trust = ssl.create_default_context(cafile=str(registry.ca))
         self._fault: tuple[str, str, Fault] | None = None
         self.met = 0
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        self.begin()
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass
