@@ -88,17 +88,12 @@ def chain(
     tmp_path: Path, private_registry: Registry, outside: str, docker_engine: docker.DockerClient
 ) -> Iterator[Chain]:
     from chains import Chain
-    from docker.errors import ImageNotFound
+
+    from tests.parts.images import remove_images
 
     made = Chain(tmp_path, private_registry, outside)
     try:
         yield made
     finally:
         made.images.close()
-        for image in docker_engine.images.list():
-            for tag in image.tags:
-                if tag.startswith((f"{private_registry.host}/{made.name}/", f"{private_registry.host}/shop/")):
-                    try:
-                        docker_engine.images.remove(tag, force=True)
-                    except ImageNotFound:
-                        continue
+        remove_images(docker_engine, f"{private_registry.host}/{made.name}/", f"{private_registry.host}/shop/")

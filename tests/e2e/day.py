@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from machines import Machine, Site
+from machines import STACK, Machine, Site
 from program import Ended
 
 from bluegreen.sandbox.load import Report
@@ -20,7 +20,8 @@ REQUESTS = 10_000
 
 @dataclass(frozen=True)
 class Day:
-    """`machines` of both fleets; `words` are the command lines of all programs that started meanwhile."""
+    """`machines` of both fleets, and the tags under which their services log; `words` are the command lines of all
+    programs that started meanwhile."""
 
     first: Ended
     second: Ended
@@ -28,6 +29,7 @@ class Day:
     calls_of_rollback: list[str]
     load: Report
     machines: tuple[Machine, ...]
+    log_tags: frozenset[str]
     words: list[str]
     words_lost: bool
 
@@ -42,6 +44,7 @@ def play(site: Site) -> Day:
             second = site.deploy("B")
             assert second.code == 0, second.err
             fleets = (*site.machines("live"), *site.machines("standby"))
+            tags = _log_tags(site)
             site.registry.stop()
             try:
                 site.box.forget_calls()
@@ -52,4 +55,13 @@ def play(site: Site) -> Day:
             until(lambda: load.report().requests >= REQUESTS, 2 * REQUESTS / RATE, load.report)
         finally:
             load.stop()
-    return Day(first, second, back, calls, load.report(), fleets, seen.lines, seen.lost)
+    return Day(first, second, back, calls, load.report(), fleets, tags, seen.lines, seen.lost)
+
+
+def _log_tags(site: Site) -> frozenset[str]:
+    return frozenset(
+        f"{STACK}/{fleet['colour']}/{fleet['release']}/{service}/{one['id']}"
+        for fleet in (site.fleet("live"), site.fleet("standby"))
+        for service in ("web", "app")
+        for one in fleet["targets"]
+    )

@@ -12,7 +12,7 @@ from chains import Chain
 
 from bluegreen.images.registry import Credentials, RegistryImages
 from tests.parts.authority import Authority
-from tests.parts.images import Images
+from tests.parts.images import Images, remove_images
 from tests.parts.proxy import Fault, Proxy, cut_off, status, wrong_digest
 from tests.parts.registry import Registry
 
@@ -81,6 +81,4 @@ def test_a_push_that_fails_is_told_and_nothing_is_half_tagged(
     finally:
         real.close()
         chain.images.close()
-        for image in docker_engine.images.list():
-            for tag in [tag for tag in image.tags if tag.startswith(f"{proxy.host}/")]:
-                docker_engine.images.remove(tag, force=True)
+        remove_images(docker_engine, f"{proxy.host}/")

@@ -60,11 +60,10 @@ class Images:
         return f"{target}@{digests[-1]}"
 
     def clear(self) -> None:
-        known = {name for image in self._client.images.list() for name in (*image.tags, *image.attrs["RepoDigests"])}
-        pushed = {name for name in known if name.partition("/")[0] in self._trusted}
-        for name in sorted(self._names | pushed):
+        for name in sorted(self._names):
             with contextlib.suppress(ImageNotFound):
                 self._client.images.remove(name, force=True)
+        remove_images(self._client, *(f"{host}/" for host in self._trusted))
         for folder in self._trusted.values():
             shutil.rmtree(folder)
 
@@ -78,6 +77,16 @@ class Images:
         folder.mkdir(parents=True)
         self._trusted[registry.host] = folder
         shutil.copyfile(registry.ca, folder / "ca.crt")
+
+
+def remove_images(client: docker.DockerClient, *starts: str) -> None:
+    """Those whose name starts with one of `starts`. Others may remove images meanwhile: the engine's list is read as it
+    is, since docker's `images.list` asks for each image anew and fails when one is gone."""
+    for image in client.api.images():
+        for name in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())):
+            if name.startswith(starts):
+                with contextlib.suppress(ImageNotFound):
+                    client.images.remove(name, force=True)
 
 
 def _context(dockerfile: str, contents: Mapping[str, str | bytes], programs: Sequence[str]) -> io.BytesIO:
