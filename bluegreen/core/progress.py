@@ -53,7 +53,10 @@ class Progress(NamedTuple):
         return self.newest.get(kind)
 
     def first(self, kind: type[ev.Event]) -> ev.Event | None:
-        return next((e for e in self.events if isinstance(e, kind)), None)
+        for event in self.events:
+            if event.__class__ is kind:
+                return event
+        return None
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:

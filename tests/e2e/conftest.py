@@ -19,12 +19,23 @@ if TYPE_CHECKING:
     from tests.parts.shop import Shop
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What shares the engine and its parts runs in one process, beside the others. Marked as soon as it is known: xdist
+    reads the marks before a `pytest_collection_modifyitems` of ours would be called."""
+    if "docker_engine" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.xdist_group("engine"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Two engines, and the machines of two days, would fight for two cores: xdist 3.8 groups nothing under pytest 9.1
+    and newer, and says nothing."""
+    apart = [item.nodeid for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
+    if apart and session.config.getoption("loadgroup", False):
+        raise pytest.UsageError(f"not in one group: {apart[0]} and {len(apart) - 1} more")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares the engine and its parts runs in one process, beside the others; and last, what needs machines: they
-    stay up until the end."""
-    for item in items:
-        if "docker_engine" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("engine"))
+    """What needs machines comes last: they stay up until the end."""
     items.sort(key=lambda item: "machines_box" in getattr(item, "fixturenames", ()))
 
 

@@ -14,7 +14,7 @@ from bluegreen.sandbox.load import Report
 from tests.parts.execs import Execs
 from tests.parts.wait import until
 
-RATE = 50.0  # eight hosts, their engines and the load share two cores
+RATE = 100.0
 REQUESTS = 10_000
 
 
