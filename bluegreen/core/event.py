@@ -59,7 +59,7 @@ class Launched:
 
 @dataclass(frozen=True, slots=True)
 class LaunchRefused:
-    """`capacity`: another instance type may do; otherwise the deployment ends here."""
+    """`capacity`: another instance type may do; otherwise the deployment ends here, but for a token that is used up."""
 
     at: float
     token: str

@@ -71,6 +71,11 @@ class Progress(NamedTuple):
         tries = reversed(tuple(self.attempts.values()))
         return next((a for a in tries if (a.subnet, a.batch) == (subnet, batch)), None)
 
+    def refusals(self, subnet: str, batch: int, code: str) -> int:
+        """How many launches of the batch AWS answered with this code."""
+        tries = (a for a in self.attempts.values() if (a.subnet, a.batch) == (subnet, batch))
+        return sum(a.refused is not None and a.refused.code == code for a in tries)
+
     def named(self, fleet: Fleet) -> Fleet:
         """The fleet with the groups that were made for it, if any were."""
         return replace(fleet, groups=self.made) if self.made else fleet

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bluegreen.core.decide.launch import MOST_USED_UP, USED_UP
+from bluegreen.core.event import Launching
 from bluegreen.core.observation import Group, Target
 from bluegreen.core.step import Register, SetWeights
 from bluegreen.errors import NeedsHuman, Refused
@@ -35,6 +37,45 @@ def test_no_capacity_for_any_type_ends_it_before_the_load_balancer_is_switched(s
         outcome.exit_code == 3 and "no capacity in" in outcome.sentence and "m7i.large, m6i.large" in outcome.sentence
     )
     assert launches(stage) == 6, "each zone, each type, once"
+    nothing_of_b(stage)
+
+
+def test_a_token_whose_instances_are_gone_is_not_used_again(stage: Stage) -> None:
+    """The launch is not answered, and somebody ends its instances before it is asked again."""
+    stage.deploy("A")
+    answers = stage.engine.faults.meet
+
+    def meet(operation: str) -> Fault | None:
+        if operation == "RunInstances" and not lost:
+            lost.append("the answer")
+            return Fault(operation, 1, "after")
+        return answers(operation)
+
+    def note(text: str) -> None:
+        if "no answer" in text:
+            ended.extend(stage.of("B"))
+            stage.boto.client("ec2").terminate_instances(InstanceIds=ended)
+            stage.clock.time += 20
+
+    lost: list[str] = []
+    ended: list[str] = []
+    stage.engine.faults.meet = meet  # type: ignore[method-assign]
+    stage.eyes.note = note  # type: ignore[method-assign]
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 0 and ended, outcome
+    assert stage.running() == {"A": 4, "B": 4} and stage.weights()["B"] == 100
+    attempts = [event for event in stage.records.events("shop-2") if isinstance(event, Launching)]
+    assert [a.attempt for a in attempts].count(2) == 1 and len({a.token for a in attempts}) == len(attempts) == 4
+    assert len({a.instance_type for a in attempts}) == 1
+
+
+def test_whoever_goes_on_ending_what_is_launched_ends_the_deployment(stage: Stage) -> None:
+    stage.deploy("A")
+    stage.engine.calls.clear()
+    answer(stage, USED_UP, "RunInstances")
+    outcome = stage.deploy("B")
+    assert outcome.exit_code == 3 and USED_UP in outcome.sentence
+    assert launches(stage) == 3 * (1 + MOST_USED_UP), "each zone, under tokens of its own"
     nothing_of_b(stage)
 
 

@@ -11,6 +11,8 @@ from bluegreen.core.step import MAX_BATCH, Launch, Register, Step, client_token
 from bluegreen.core.tags import HEAL, fleet_tags
 
 BEGINNINGS = (Launching, Resumed)
+USED_UP = "IdempotentInstanceTerminated"  # RunInstances: all that this token launched is terminated
+MOST_USED_UP = 3  # tokens of one batch: whoever ends what we launch goes on doing it
 
 
 def launch(case: Case) -> Decision | None:
@@ -79,11 +81,12 @@ def batches(count: int) -> tuple[int, ...]:
 def _next_try(case: Case, place: Place, batch: int, count: int) -> Launch | Fail | Wait | None:
     last = case.done.latest(place.subnet, batch)
     if last is None:
-        return _try(case, place, batch, count, 1)
+        assert case.goal.launch is not None
+        return _try(case, place, batch, count, 1, case.goal.launch.instance_types[0])
     if last.instances is not None:
         return None
     if last.refused is None:  # its outcome is unknown: the same token again, never a new one
-        return _try(case, place, batch, count, last.number)
+        return _try(case, place, batch, count, last.number, last.instance_type)
     return _after_refusal(case, place, batch, count, last)
 
 
@@ -91,20 +94,21 @@ def _after_refusal(case: Case, place: Place, batch: int, count: int, last: Attem
     assert case.goal.launch is not None and last.refused is not None
     types = case.goal.launch.instance_types
     said = f"{last.refused.code}: {last.refused.message}"
+    if last.refused.code == USED_UP and case.done.refusals(place.subnet, batch, USED_UP) <= MOST_USED_UP:
+        return _try(case, place, batch, count, last.number + 1, last.instance_type)
     if not last.refused.capacity:
         return Fail(f"AWS refused to launch in {place.subnet} ({place.zone}): {said}")
     if last.unsure:  # an earlier call with this token may still launch: another type now could make too many
         if case.seen.at < (until := last.at + LATE_S):
             return Wait(until, f"a launch in {place.zone} that had no answer may still happen", frozenset({"record"}))
-        return _try(case, place, batch, count, last.number)
-    if last.number >= len(types):
+        return _try(case, place, batch, count, last.number, last.instance_type)
+    if last.instance_type == types[-1]:
         return Fail(f"no capacity in {place.zone} for {', '.join(types)}; the last answer was {said}")
-    return _try(case, place, batch, count, last.number + 1)
+    another = types[types.index(last.instance_type) + 1]
+    return _try(case, place, batch, count, last.number + 1, another)
 
 
-def _try(case: Case, place: Place, batch: int, count: int, number: int) -> Launch:
-    assert case.goal.launch is not None
-    kind = case.goal.launch.instance_types[number - 1]
+def _try(case: Case, place: Place, batch: int, count: int, number: int, kind: str) -> Launch:
     token = client_token(case.goal.stack, case.goal.deployment, place.subnet, kind, batch, number)
     tags = fleet_tags(case.goal.stack, case.fleet)
     if case.goal.kind == "heal":
