@@ -18,7 +18,7 @@ from bluegreen.core.observation import GONE_STATES, Target
 CAUSE_LIMIT = 240
 CONSOLE_LIMIT = 6_000  # of each instance, in the journal: an item of DynamoDB holds 400 KB
 AGENT_LIMIT = 4_000
-NO_BOOT = "cloud-init did not run the boot (user data corrupted?)"
+NO_BOOT = "cloud-init did not run the boot (user data corrupted, or boot_timeout too short?)"
 
 _CODES = re.compile(r"codes: \[([0-9, ]+)\]")
 _SECONDS = re.compile(r"\b\d+(?:\.\d+)? s\b")

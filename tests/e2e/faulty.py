@@ -315,7 +315,7 @@ FAULTS = [
     Fault("port clash", r"port 80 .*(taken|in use|already)", launched=occupied),
     Fault(
         "user data corrupted",
-        r"cloud-init did not run the boot \(user data corrupted\?\)",
+        r"cloud-init did not run the boot \(user data corrupted, or boot_timeout too short\?\)",
         by=corrupting,
         timeout="45s",
     ),
