@@ -24,7 +24,7 @@ from tests.parts.authority import Authority
 from tests.parts.registry import Registry
 from tests.parts.wait import until
 
-LANES = 4
+LANES = 5
 LIVE, BAD = "A", "B"
 NAME = "registry.bluegreen.test"  # the controller knows it, the machines do not
 CORRUPT = """
