@@ -288,7 +288,14 @@ def program_of(machine: str) -> bytes:
     return b"\x7fELF\x02\x01\x01" + bytes(9) + (2).to_bytes(2, "little") + e_machine.to_bytes(2, "little") + bytes(108)
 
 
-FAULTS = [
+FAULTS = [  # those that last longest come first
+    Fault("7 of 8 workers", r"web: 7 of 8 workers", seven_workers, timeout="2m"),
+    Fault(
+        "user data corrupted",
+        r"cloud-init did not run the boot \(user data corrupted, or boot_timeout too short\?\)",
+        by=corrupting,
+        timeout="45s",
+    ),
     Fault("registry down", r"127|refused|does not answer", launched=lambda stand: stand.registry.stop()),
     Fault("dns", rf"{NAME}.*(no such host|cannot be resolved|not found)", unknown_name, by=knowing_the_name),
     Fault(
@@ -306,17 +313,10 @@ FAULTS = [
         web(entrypoint=["/bin/sh", "-c", "echo no database; exit 3"]),
     ),
     Fault("never healthy", r"app .*(unhealthy|not healthy)", never_healthy),
-    Fault("7 of 8 workers", r"web: 7 of 8 workers", seven_workers, timeout="2m"),
     Fault(
         "missing secret", r"ssm:/faults/none.*(ParameterNotFound|no such)", web(environment={"KEY": "ssm:/faults/none"})
     ),
     Fault("disk full", r"(disk is full|no space left)", image("faults/large"), small_disk),
     Fault("apt mirror down", r"Docker could not be installed.*127\.0\.0\.1", launched=without_docker_and_mirror),
     Fault("port clash", r"port 80 .*(taken|in use|already)", launched=occupied),
-    Fault(
-        "user data corrupted",
-        r"cloud-init did not run the boot \(user data corrupted, or boot_timeout too short\?\)",
-        by=corrupting,
-        timeout="45s",
-    ),
 ]
