@@ -36,7 +36,7 @@ PACKAGES: Mapping[Kind, tuple[str, ...]] = {
     "python": ("python3",),
 }
 OTHER_MODE = "bluegreen sandbox up --mode process needs no image"
-LAYERS = ("Dockerfile", "cloud.cfg", "dmidecode", "entry.sh")
+LAYERS = ("Dockerfile", "cloud.cfg", "dmidecode", "entry.sh", "keep-limits")
 INSTALL = """\
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {packages} \\
     && rm -rf /var/lib/apt/lists/*
