@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bluegreen.aws.credentials import STILL_EXPIRED, expired
 from bluegreen.errors import (
     CloudError,
     NoCapacity,
@@ -144,6 +145,10 @@ class Aws:
             raise Unreachable(f"{service} cannot be reached in {self.region}", action=action, why=str(error)) from error
         except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.TokenRetrievalError) as error:
             raise _no_credentials(str(error)) from error
+        except RuntimeError as error:  # botocore has no error of its own for credentials that ended before the call
+            if STILL_EXPIRED not in str(error):
+                raise
+            raise expired(str(error)) from error
         except boto.BotoCoreError as error:
             raise CloudError(f"{action} could not be called: {error}", action=action) from error
 
@@ -214,11 +219,7 @@ def classify(service: str, operation: str, error: Mapping[str, Any], status: int
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
     action = iam_action(service, operation)
     if code in EXPIRED:
-        return Refused(
-            "the AWS credentials have expired",
-            why=f"{action} answered {code}: {message}",
-            next="sign in again (aws sso login, or a new session)",
-        )
+        return expired(f"{action} answered {code}: {message}")
     if code in CREDENTIALS:
         return _no_credentials(f"{action} answered {code}: {message}")
     kind: type[CloudError] = CloudError

@@ -68,15 +68,22 @@ def _region(options: Namespace, region: str) -> str:
     return str(given)
 
 
+def pretend() -> None:
+    """The sandbox's credentials, for this process only; nothing of other ones beside them, such as when those end."""
+    os.environ.update(AWS_ACCESS_KEY_ID="sandbox", AWS_SECRET_ACCESS_KEY="sandbox")  # noqa: S106 - public, and no secret
+    for name in ("AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"):
+        os.environ.pop(name, None)
+
+
 def _enter_sandbox(options: Namespace) -> str:
-    """The sandbox's endpoint, and its public pretence of credentials for this process only."""
+    """The sandbox's endpoint, and its public pretence of credentials."""
     from bluegreen.sandbox.control import Crashed, status
 
     running = status()
     if running is None or isinstance(running, Crashed):
         why = running.sentence() if running else ""
         raise Refused("no sandbox is running", why=why, next="bluegreen sandbox up")
-    os.environ.update(AWS_ACCESS_KEY_ID="sandbox", AWS_SECRET_ACCESS_KEY="sandbox")  # noqa: S106 - public, and no secret
+    pretend()
     os.environ.pop("AWS_SESSION_TOKEN", None)
     options.region = options.region or running.region
     return running.endpoint
@@ -132,12 +139,15 @@ def deploy_job(
     confirm: Callable[[str, str], bool],
     lineage: Lineage | None = None,
 ) -> Deploy:
+    from bluegreen.aws import credentials
     from bluegreen.aws import facts as ask
     from bluegreen.controller.commands import Deploy
     from bluegreen.controller.resolve import Facts, stack_architecture
 
     if wired.aws.endpoint and any(binding.health.port for binding in stack.traffic):
         _refuse_agent(stack, wired.aws.endpoint)
+    if wired.aws.profile is None:  # with one, the SDK does not look at the environment
+        credentials.require(stack.longest_s, wired.aws.wall())
     account, arn = _identity(wired, stack)
 
     def facts(vpc: str) -> Facts:

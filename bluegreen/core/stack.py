@@ -186,6 +186,12 @@ class Stack:
     images: tuple[ImageSpec, ...] = ()
     source: str = ""  # the file it came from, for messages
 
+    @property
+    def longest_s(self) -> int:
+        """Seconds that a deployment may take: the boot, the bake, the drain of the fleet before last, and two minutes."""
+        drain_s = max((binding.drain_s for binding in self.traffic), default=0)
+        return self.rollout.boot_timeout_s + self.rollout.bake_s + drain_s + 120
+
     def with_images(self, references: Mapping[str, str]) -> Stack:
         """The services' images by `references` (name of an image of the chain → host/repository:tag or @digest)."""
         named = [replace(service, image=references.get(service.image, service.image)) for service in self.services]

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,14 @@ def test_without_credentials_or_region_it_says_what_to_do() -> None:
     assert done.returncode == 2 and "--region" in done.stderr
     done = run("rollback", "shop", AWS_REGION="eu-west-1", AWS_EC2_METADATA_DISABLED="true")
     assert done.returncode == 5 and "credentials" in done.stderr
+
+
+def test_a_deploy_that_would_outlive_its_credentials_is_refused() -> None:
+    soon = (datetime.now(UTC) + timedelta(minutes=2)).isoformat()
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_CREDENTIAL_EXPIRATION": soon}
+    done = run("deploy", "stacks/demo.yml", "--version", "A", AWS_ENDPOINT_URL="http://127.0.0.1:9", **keys)
+    assert done.returncode == 5, done
+    assert "the AWS credentials end in 2 min, and this may take 4 min" in done.stderr and "sign in again" in done.stderr
 
 
 def test_the_example_stack_passes_and_the_schema_is_json() -> None:
