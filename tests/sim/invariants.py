@@ -100,7 +100,9 @@ class Promises:
             if hand.goal and hand.goal.kind == "heal":
                 self.broken("I2: a heal writes weights")
             needed = (
-                0 if isinstance(about, PutBack) and not self._live() else min(was.capacity, self._agreed(hand, was))
+                0
+                if isinstance(about, PutBack) and not self._live()
+                else min(was.capacity, self._agreed(hand, about, was))
             )
             if self._capacity() < needed:
                 self.broken(f"I1: healthy targets behind weight fall from {was.capacity} to {self._capacity()}")
@@ -131,16 +133,15 @@ class Promises:
         if after < min(before, goal.fleet.count) and not self.sim.touched and not self._unseen_gain(hand):
             self.broken(f"I1: healthy targets of {goal.fleet.label} fall from {before} to {after} by a heal")
 
-    def _agreed(self, hand: Hand, was: Before) -> int:
+    def _agreed(self, hand: Hand, about: object, was: Before) -> int:
         """The whole new fleet for a switch forward; for a way back, one healthy target at least, or as many as it has."""
         goal = hand.goal
         if goal is None or goal.fleet is None:
             return 0
         if goal.kind == "deploy":
-            pools = [
-                p for p in self.sim.account.pools.values() if p.tags.get("bluegreen:deployment") == goal.deployment
-            ]
-            forward = any(self._weight(pool.arn) for pool in pools)
+            pools = self.sim.account.pools
+            weighted = [arn for arn, weight in about.weights if weight] if isinstance(about, SetWeights) else []
+            forward = any(pools[arn].tags.get("bluegreen:deployment") == goal.deployment for arn in weighted)
             return goal.fleet.count if forward else min(1, was.capacity)
         return 1 if goal.undo or self._unseen_gain(hand) else min(was.capacity, max(1, goal.fleet.count))
 

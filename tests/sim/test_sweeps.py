@@ -70,8 +70,9 @@ ONCE_BROKEN = (
 )
 STRIDE = 11  # no factor of the troubles at one call
 
-# A fleet to be ended that served again; another's weights, unseen; a launch that landed late.
-WIDENED_ONCE_BROKEN = (8737, 15242, 20074, 23921)
+# A fleet to be ended that served again; another's weights, unseen; a launch that landed late; and a way back of two bindings,
+# which was judged as the way forward.
+WIDENED_ONCE_BROKEN = (8737, 15242, 20074, 23921, 97491)
 
 
 def held(tally: Tally) -> None:
