@@ -53,10 +53,7 @@ class Progress(NamedTuple):
         return self.newest.get(kind)
 
     def first(self, kind: type[ev.Event]) -> ev.Event | None:
-        for event in self.events:
-            if event.__class__ is kind:
-                return event
-        return None
+        return next((e for e in self.events if isinstance(e, kind)), None)
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
@@ -67,14 +64,9 @@ class Progress(NamedTuple):
         times = [e.at for e in self.events if isinstance(e, ev.Unanswered) and e.of not in self.attempts]
         return max(times, default=-within_s) + within_s
 
-    def latest(self, subnet: str, batch: int) -> Attempt | None:
-        tries = reversed(tuple(self.attempts.values()))
-        return next((a for a in tries if (a.subnet, a.batch) == (subnet, batch)), None)
-
-    def refusals(self, subnet: str, batch: int, code: str) -> int:
-        """How many launches of the batch AWS answered with this code."""
-        tries = (a for a in self.attempts.values() if (a.subnet, a.batch) == (subnet, batch))
-        return sum(a.refused is not None and a.refused.code == code for a in tries)
+    def tries(self, subnet: str, batch: int) -> tuple[Attempt, ...]:
+        """The launches of a batch, in order."""
+        return tuple(a for a in self.attempts.values() if (a.subnet, a.batch) == (subnet, batch))
 
     def named(self, fleet: Fleet) -> Fleet:
         """The fleet with the groups that were made for it, if any were."""

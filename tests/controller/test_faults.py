@@ -79,6 +79,18 @@ def test_whoever_goes_on_ending_what_is_launched_ends_the_deployment(stage: Stag
     nothing_of_b(stage)
 
 
+def test_a_used_up_token_costs_no_instance_type(stage: Stage) -> None:
+    """The first zone has no room for the first type, then a used-up token: the second type is still asked for."""
+    stage.deploy("A")
+    for nth, code in ((1, "InsufficientInstanceCapacity"), (4, USED_UP)):
+        stage.engine.faults.add(Fault("RunInstances", nth, "before", code, "so says the test", 400))
+    stage.engine.faults._seen.clear()
+    assert stage.deploy("B").exit_code == 0
+    zone = [event for event in stage.records.events("shop-2") if isinstance(event, Launching)]
+    first = [a.instance_type for a in zone if a.subnet == zone[0].subnet]
+    assert first == ["m7i.large", "m6i.large", "m6i.large"]
+
+
 def test_a_zone_without_capacity_ends_what_the_others_launched(stage: Stage) -> None:
     stage.deploy("A")
     for nth in (1, 4):  # the first zone's first type, and its second

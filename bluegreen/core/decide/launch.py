@@ -79,14 +79,14 @@ def batches(count: int) -> tuple[int, ...]:
 
 
 def _next_try(case: Case, place: Place, batch: int, count: int) -> Launch | Fail | Wait | None:
-    last = case.done.latest(place.subnet, batch)
-    if last is None:
-        assert case.goal.launch is not None
-        return _try(case, place, batch, count, 1, case.goal.launch.instance_types[0])
+    tries = case.done.tries(place.subnet, batch)
+    if not tries:
+        return _try(case, place, batch, count, 1)
+    last = tries[-1]
     if last.instances is not None:
         return None
     if last.refused is None:  # its outcome is unknown: the same token again, never a new one
-        return _try(case, place, batch, count, last.number, last.instance_type)
+        return _try(case, place, batch, count, last.number)
     return _after_refusal(case, place, batch, count, last)
 
 
@@ -94,21 +94,29 @@ def _after_refusal(case: Case, place: Place, batch: int, count: int, last: Attem
     assert case.goal.launch is not None and last.refused is not None
     types = case.goal.launch.instance_types
     said = f"{last.refused.code}: {last.refused.message}"
-    if last.refused.code == USED_UP and case.done.refusals(place.subnet, batch, USED_UP) <= MOST_USED_UP:
-        return _try(case, place, batch, count, last.number + 1, last.instance_type)
+    used_up = _used_up(case, place, batch)
+    if last.refused.code == USED_UP and used_up <= MOST_USED_UP:
+        return _try(case, place, batch, count, last.number + 1)
     if not last.refused.capacity:
         return Fail(f"AWS refused to launch in {place.subnet} ({place.zone}): {said}")
     if last.unsure:  # an earlier call with this token may still launch: another type now could make too many
         if case.seen.at < (until := last.at + LATE_S):
             return Wait(until, f"a launch in {place.zone} that had no answer may still happen", frozenset({"record"}))
-        return _try(case, place, batch, count, last.number, last.instance_type)
-    if last.instance_type == types[-1]:
+        return _try(case, place, batch, count, last.number)
+    if last.number - used_up >= len(types):
         return Fail(f"no capacity in {place.zone} for {', '.join(types)}; the last answer was {said}")
-    another = types[types.index(last.instance_type) + 1]
-    return _try(case, place, batch, count, last.number + 1, another)
+    return _try(case, place, batch, count, last.number + 1)
 
 
-def _try(case: Case, place: Place, batch: int, count: int, number: int, kind: str) -> Launch:
+def _used_up(case: Case, place: Place, batch: int) -> int:
+    """How many tokens of the batch are used up: each costs a number, and no instance type."""
+    tries = case.done.tries(place.subnet, batch)
+    return sum(each.refused is not None and each.refused.code == USED_UP for each in tries)
+
+
+def _try(case: Case, place: Place, batch: int, count: int, number: int) -> Launch:
+    assert case.goal.launch is not None
+    kind = case.goal.launch.instance_types[number - 1 - _used_up(case, place, batch)]
     token = client_token(case.goal.stack, case.goal.deployment, place.subnet, kind, batch, number)
     tags = fleet_tags(case.goal.stack, case.fleet)
     if case.goal.kind == "heal":
