@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bluegreen.aws import credentials
 from bluegreen.aws.client import Aws, endpoint_from_environment
 from bluegreen.aws.instances import Ec2Fleets
 from bluegreen.aws.record import TABLE, DynamoRecords
@@ -71,7 +72,7 @@ def _region(options: Namespace, region: str) -> str:
 def pretend() -> None:
     """The sandbox's credentials, for this process only; nothing of other ones beside them, such as when those end."""
     os.environ.update(AWS_ACCESS_KEY_ID="sandbox", AWS_SECRET_ACCESS_KEY="sandbox")  # noqa: S106 - public, and no secret
-    for name in ("AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION"):
+    for name in ("AWS_SESSION_TOKEN", credentials.EXPIRES):
         os.environ.pop(name, None)
 
 
@@ -84,7 +85,6 @@ def _enter_sandbox(options: Namespace) -> str:
         why = running.sentence() if running else ""
         raise Refused("no sandbox is running", why=why, next="bluegreen sandbox up")
     pretend()
-    os.environ.pop("AWS_SESSION_TOKEN", None)
     options.region = options.region or running.region
     return running.endpoint
 
@@ -139,7 +139,6 @@ def deploy_job(
     confirm: Callable[[str, str], bool],
     lineage: Lineage | None = None,
 ) -> Deploy:
-    from bluegreen.aws import credentials
     from bluegreen.aws import facts as ask
     from bluegreen.controller.commands import Deploy
     from bluegreen.controller.resolve import Facts, stack_architecture
