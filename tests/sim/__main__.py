@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import sys
 import time
@@ -23,7 +22,6 @@ SHARE = 50  # seeds that a process plays before it asks for more
 
 
 def main() -> int:
-    gc.set_threshold(50_000, 20, 20)  # next to nothing is in cycles here
     words = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
     words.add_argument("--seeds", type=int, default=1000, metavar="N", help="how many random runs (default 1000)")
     words.add_argument("--start", type=int, default=0, metavar="K", help="the first seed (default 0)")
