@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import importlib
 import json
 import socket
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import docker
 import pytest
-from program import ROOT
 
 from bluegreen.stackfile.log_keys import read_logging
 from tests.parts.engine import LABEL
@@ -38,6 +37,8 @@ def listening(scheme: str) -> Iterator[tuple[int, bytearray]]:
     with socket.socket(socket.AF_INET, kind) as server:
         server.bind(("127.0.0.1", 0))
         server.settimeout(30)
+        if scheme == "tcp":
+            server.listen()
         got = bytearray()
 
         def collect() -> None:
@@ -45,7 +46,6 @@ def listening(scheme: str) -> Iterator[tuple[int, bytearray]]:
                 if scheme == "udp":
                     got.extend(unpacked(server.recv(65_536)))
                     return
-                server.listen()
                 connection, _ = server.accept()
                 with connection:
                     while data := connection.recv(65_536):
@@ -66,15 +66,13 @@ def unpacked(data: bytes) -> bytes:
 
 @pytest.mark.parametrize(("driver", "scheme"), [("gelf", "udp"), ("gelf", "tcp"), ("fluentd", "tcp")])
 def test_a_line_arrives_under_its_tag(
-    docker_engine: docker.DockerClient, image: str, monkeypatch: pytest.MonkeyPatch, driver: str, scheme: str
+    docker_engine: docker.DockerClient, image: str, programs: Callable[[str], ModuleType], driver: str, scheme: str
 ) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "cloudinit"))
-    on_the_host = importlib.import_module("logs")
     with listening(scheme) as (port, got):
         written = {"logging": {"driver": driver, "address": f"{scheme}://127.0.0.1:{port}"}}
         logging = read_logging(written, "")
         assert logging is not None
-        config = on_the_host.config({"driver": logging.driver, "options": dict(logging.options)}, TAG, "")
+        config = programs("logs").config({"driver": logging.driver, "options": dict(logging.options)}, TAG, "")
         made = docker_engine.api.create_container_from_config(
             {"Image": image, "Cmd": [LINE], "Labels": {LABEL: "1"}, "HostConfig": {"LogConfig": config}}
         )

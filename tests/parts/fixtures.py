@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +31,20 @@ def skips() -> Iterator[None]:
         yield
     except Missing as reason:
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Callable[[str], ModuleType]]:
+    """Imports a boot program by the name that it has on a host, beside the others; afterwards the names are free again."""
+    folder = str(Path(__file__).parents[2] / "cloudinit")
+    known = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setattr(sys, "dont_write_bytecode", True)
+        yield importlib.import_module
+    for name in set(sys.modules) - known:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(folder):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")
