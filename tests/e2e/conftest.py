@@ -26,12 +26,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.xdist_group("engine"))
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Two engines, and the machines of two days, would fight for two cores: xdist 3.8 groups nothing under pytest 9.1
     and newer, and says nothing."""
-    apart = [item.nodeid for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
-    if apart and session.config.getoption("loadgroup", False):
-        raise pytest.UsageError(f"not in one group: {apart[0]} and {len(apart) - 1} more")
+    if item.get_closest_marker("xdist_group") and item.config.getoption("loadgroup", False) and "@" not in item.nodeid:
+        pytest.fail("xdist has not put the engine's tests into one group: does this pytest go with it?", pytrace=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
