@@ -45,6 +45,7 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     try:
         yield box
     finally:
+        box.end_all()
         down = box.run("sandbox", "down")
         assert down.code == 0, down.err
         assert not (tmp_path / "sandbox").exists(), "the sandbox left files behind"

@@ -80,6 +80,7 @@ class Sandbox:
     def __init__(self, folder: Path, *mode: str) -> None:
         """`mode` is words of `sandbox up`; without any, instances are processes."""
         self._mode = mode or ("--mode", "process")
+        self._programs: list[Program] = []
         self.boot_timeout = "3m" if mode else "20s"
         self.env = {**os.environ, **KEYS, "BLUEGREEN_SANDBOX_DIR": str(folder), "NO_COLOR": "1"}
         self.env.pop("BUILD_URL", None)
@@ -92,7 +93,15 @@ class Sandbox:
         self.known = up.end(within_s=600).json  # docker mode makes its images first, once
 
     def start(self, *words: str, **env: str) -> Program:
-        return Program(words, {**self.env, **env})
+        self._programs.append(Program(words, {**self.env, **env}))
+        return self._programs[-1]
+
+    def end_all(self) -> None:
+        """What a failed test left running: else it would disturb others, and be told as theirs."""
+        for program in self._programs:
+            if program.process.poll() is None:
+                program.process.kill()
+                program.end()
 
     def run(self, *words: str, **env: str) -> Ended:
         return self.start(*words, **env).end()

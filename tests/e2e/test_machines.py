@@ -47,7 +47,8 @@ def test_a_worker_that_is_held_down_takes_its_machine_out_of_the_traffic_until_i
     os.kill(held, signal.SIGSTOP)
     try:
         site.await_state(machine, "unhealthy", 2 * CHECK_S + SLACK_S)
-        assert machine.status()["reasons"] == [f"app: {WORKERS - 1} of {WORKERS} workers"]
+        missing = [f"app: {WORKERS - 1} of {WORKERS} workers"]
+        until(lambda: machine.status()["reasons"] == missing, CHECK_S + SLACK_S, machine.status)
     finally:
         os.kill(held, signal.SIGCONT)
     site.await_state(machine, "healthy", 60)
