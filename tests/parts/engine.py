@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import docker
+from docker.types import IPAMConfig, IPAMPool
 
 from tests.parts.daemon import Daemon, Missing
 
@@ -35,8 +36,12 @@ def engine(folder: Path) -> Iterator[docker.DockerClient]:
 
 @contextlib.contextmanager
 def bridge(client: docker.DockerClient) -> Iterator[str]:
-    """The address of a bridge's gateway: on this machine, and in reach of containers of all other networks."""
-    network = client.networks.create(f"bluegreen-tests-{uuid.uuid4().hex[:8]}", driver="bridge", labels={LABEL: "1"})
+    """The address of a bridge's gateway: on this machine, and in reach of containers of all other networks, also of those
+    that an engine inside them makes: these are of Docker's own pools (172.17/16 to 172.31/16, 192.168/16)."""
+    name = uuid.uuid4().hex[:8]
+    subnet = f"10.78.{int(name[:2], 16)}"
+    pool = IPAMConfig(pool_configs=[IPAMPool(subnet=f"{subnet}.0/24", gateway=f"{subnet}.1")])
+    network = client.networks.create(f"bluegreen-tests-{name}", driver="bridge", labels={LABEL: "1"}, ipam=pool)
     try:
         network.reload()
         yield str(network.attrs["IPAM"]["Config"][0]["Gateway"])
