@@ -1,27 +1,30 @@
 """A day of the shop on real machines, played once for all tests that ask about it.
 
-Deploy A; then, under load: deploy B, the registry goes away, rollback.
+Deploy A; then, under load: deploy B, the registry goes away, rollback; then the log server goes away for a minute.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from machines import STACK, Machine, Site
 from program import Ended
 
-from bluegreen.sandbox.load import Report
+from bluegreen.sandbox.load import Load, Report
 from tests.parts.execs import Execs
 from tests.parts.wait import until
 
 RATE = 50.0  # eight hosts, their engines and the load share two cores; 100 was too much for them once in two runs
 REQUESTS = 10_000
+LOGS_AWAY_S = 60
 
 
 @dataclass(frozen=True)
 class Day:
-    """`machines` of both fleets, and the tags under which their services log; `words` are the command lines of all
-    programs that started meanwhile."""
+    """`machines` of both fleets, and the tags under which their services log; `requests_unlogged` were sent while the log
+    server was away, and `lines_back` are what it had when it came back; `words` are the command lines of all programs that
+    started meanwhile."""
 
     first: Ended
     second: Ended
@@ -30,6 +33,8 @@ class Day:
     load: Report
     machines: tuple[Machine, ...]
     log_tags: frozenset[str]
+    requests_unlogged: int
+    lines_back: int
     words: list[str]
     words_lost: bool
 
@@ -52,10 +57,21 @@ def play(site: Site) -> Day:
                 calls = [f"{call['service']}:{call['operation']}" for call in site.box.calls()]
             finally:
                 site.registry.start()
+            unlogged, lines = _without_logs(site, load)
             until(lambda: load.report().requests >= REQUESTS, 2 * REQUESTS / RATE, load.report)
         finally:
             load.stop()
-    return Day(first, second, back, calls, load.report(), fleets, tags, seen.lines, seen.lost)
+    return Day(first, second, back, calls, load.report(), fleets, tags, unlogged, lines, seen.lines, seen.lost)
+
+
+def _without_logs(site: Site, load: Load) -> tuple[int, int]:
+    before = load.report().requests
+    site.logs.stop()
+    try:
+        time.sleep(LOGS_AWAY_S)
+        return load.report().requests - before, sum(1 for _ in site.logs.lines())
+    finally:
+        site.logs.start()
 
 
 def _log_tags(site: Site) -> frozenset[str]:

@@ -33,6 +33,11 @@ def test_the_log_server_has_the_lines_of_every_service_under_its_tag(day: Day, s
     until(lambda: day.log_tags <= {line.tag for line in site.logs.lines()}, 20)
 
 
+def test_a_log_server_that_is_away_for_a_minute_costs_no_request(day: Day, site: Site) -> None:
+    assert day.requests_unlogged > 1000 and day.load.failed == 0, day.load
+    until(lambda: sum(1 for _ in site.logs.lines()) > day.lines_back, 60)
+
+
 def test_nginx_answers_from_django_with_the_secret_that_the_machine_fetched(day: Day, site: Site) -> None:
     status, text = site.get("/receipts/7")
     assert status == 200

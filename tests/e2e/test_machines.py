@@ -54,20 +54,6 @@ def test_a_worker_that_is_held_down_takes_its_machine_out_of_the_traffic_until_i
     site.await_state(machine, "healthy", 60)
 
 
-def test_a_log_server_that_is_away_for_a_minute_costs_no_request(day: Day, site: Site) -> None:
-    load = site.load(40)
-    load.start()
-    site.logs.stop()
-    try:
-        time.sleep(60)
-    finally:
-        site.logs.start()
-    before = sum(1 for _ in site.logs.lines())
-    until(lambda: sum(1 for _ in site.logs.lines()) > before, 60)
-    load.stop()
-    assert load.report().requests > 1000 and load.report().failed == 0, load.report()
-
-
 def test_a_container_that_dies_is_started_again(day: Day, site: Site) -> None:
     machine = site.machines("standby")[0]
     (master,) = machine.processes(MASTER)
