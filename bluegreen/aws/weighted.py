@@ -13,7 +13,7 @@ from bluegreen.core.observation import Binding, Group, Target
 from bluegreen.core.stack import Rule
 from bluegreen.core.stack import Traffic as TrafficSpec
 from bluegreen.core.step import DeleteGroup, Deregister, MakeGroup, Mark, PutBack, Register, SetWeights, TrafficStep
-from bluegreen.core.tags import BINDING, COLOUR, DEPLOYMENT, LIVE_SINCE, RELEASE, STACK, VERSION
+from bluegreen.core.tags import BINDING, COLOUR, DEPLOYMENT, LIVE_SINCE, RELEASE, STACK, UNSAFE, VERSION
 from bluegreen.errors import CloudError, NotFound, Refused
 from bluegreen.ports import Place
 
@@ -275,6 +275,7 @@ def _owned(item: dict[str, Any], stack: str) -> OwnedGroup | None:
         tags.get(VERSION, ""),
         tags.get(BINDING, ""),
         int(tags.get(LIVE_SINCE, "0")),
+        tags.get(UNSAFE) == "unsafe",
     )
 
 

@@ -19,6 +19,8 @@ EXAMPLE = "bluegreen rollback shop"
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("stack", metavar="STACK", help="the stack's name")
     parser.add_argument("--to", metavar="DEPLOYMENT", default="", help="the deployment whose fleet shall serve: shop-7")
+    text = "as --to, even if the release that serves declares `rollback: unsafe`"
+    parser.add_argument("--unsafe-to", metavar="DEPLOYMENT", default="", help=text)
     shared.aws(parser)
     shared.output(parser)
 
@@ -39,7 +41,8 @@ def run(options: Namespace) -> int:
     if sys.stderr.isatty():
         with contextlib.suppress(BluegreenError):  # the rollback itself meets it in a moment, and knows what to do
             _show(watcher, wired.records.read(options.stack))
-    outcome = rollback_anyway(wired.world, options.stack, wire.local_owner(), wired.book, options.to)
+    to, unsafe = options.unsafe_to or options.to, bool(options.unsafe_to)
+    outcome = rollback_anyway(wired.world, options.stack, wire.local_owner(), wired.book, to, unsafe=unsafe)
     return show_outcome(outcome, options, stack=options.stack)
 
 

@@ -67,11 +67,12 @@ def deploy(world: World, job: Deploy) -> Outcome:
     return follow(world, hold, job.owner, rendered.text, rendered.user_data)
 
 
-def rollback(world: World, stack: str, owner: Owner, to: str = "") -> Outcome:
-    """Undo the newest deployment, at once: no lease is waited for and EC2 is not called for a finished one."""
+def rollback(world: World, stack: str, owner: Owner, to: str = "", *, unsafe: bool = False) -> Outcome:
+    """Undo the newest deployment, at once: no lease is waited for and EC2 is not called for a finished one. `unsafe`: go
+    back to `to` even from a release that declares it unsafe."""
     for _ in range(TAKES):
         record = known(world, stack)
-        goal = rollback_goal(world, record, to)
+        goal = rollback_goal(world, record, to, unsafe=unsafe)
         if isinstance(goal, Outcome):
             return goal
         try:

@@ -47,16 +47,18 @@ def lost_ledger(error: BluegreenError) -> bool:
     return False
 
 
-def rollback_anyway(world: World, stack: str, owner: Owner, book: Book, to: str = "") -> Outcome:
+def rollback_anyway(
+    world: World, stack: str, owner: Owner, book: Book, to: str = "", *, unsafe: bool = False
+) -> Outcome:
     """By the ledger if it can be used, else without it."""
     try:
-        outcome = by_ledger(world, stack, owner, to)
+        outcome = by_ledger(world, stack, owner, to, unsafe=unsafe)
     except BluegreenError as error:
         if lost_ledger(error):
-            return rollback(world, stack, error, book, to)
+            return rollback(world, stack, error, book, to, unsafe=unsafe)
         if isinstance(error, Refused) and world.records.read(stack) is None and world.traffic.owned(stack):
             gone = NotFound(f"the ledger has no record of {stack}, but there are fleets of it")
-            return rollback(world, stack, gone, book, to)
+            return rollback(world, stack, gone, book, to, unsafe=unsafe)
         raise
     if outcome.exit_code == 0:
         book.forget(stack)
@@ -72,19 +74,22 @@ def reconcile(world: World, stack: str, owner: Owner, book: Book) -> None:
         return
     world.watcher.note(f"{stack} was rolled back to {to} without the ledger: writing it down")
     unfinished = record.goal is not None and record.goal.live is not None and record.goal.live.deployment == to
-    outcome = by_ledger(world, stack, owner, "" if unfinished else to)
+    outcome = by_ledger(world, stack, owner, "" if unfinished else to, unsafe=True)
     world.watcher.note(outcome.sentence)
     if outcome.exit_code == 0:
         book.forget(stack)
 
 
-def rollback(world: World, stack: str, lost: BluegreenError, book: Book, to: str = "") -> Outcome:
+def rollback(
+    world: World, stack: str, lost: BluegreenError, book: Book, to: str = "", *, unsafe: bool = False
+) -> Outcome:
     """Traffic back to the fleet that was live last, or to `to`. `lost` is what is wrong with the ledger."""
     world.watcher.note(f"DEGRADED: {lost.what}; going by tags and the load balancer")
     owned = _patiently(world, lambda: world.traffic.owned(stack))
-    found = _patiently(world, lambda: _look(world, owned, to))
+    found = _patiently(world, lambda: _look(world, owned, to, unsafe=unsafe))
     if isinstance(found, NoWay):
-        return Outcome("refused", f"{stack} cannot be rolled back without the ledger: {found.why}.", why=lost.what)
+        what = f"{stack} cannot be rolled back without the ledger: {found.why}."
+        return Outcome("refused", what, why=lost.what, next=found.next and f"bluegreen rollback {stack} {found.next}")
     kept = book.write(stack, world.clock.now(), found.fleet, lost.what)
     world.watcher.note(kept)
     _patiently(world, lambda: _set(world, found))
@@ -98,14 +103,14 @@ def rollback(world: World, stack: str, lost: BluegreenError, book: Book, to: str
         f"DEGRADED: {found.label} serves, by tags and the load balancer alone.",
         why=lost.what,
         next=f"when the ledger is back, the next command on {stack} from this machine writes it down: "
-        f"bluegreen rollback {stack} --to {found.fleet}",
+        f"bluegreen rollback {stack} --{'unsafe-' if unsafe else ''}to {found.fleet}",
     )
 
 
-def _look(world: World, owned: tuple[OwnedGroup, ...], to: str) -> WayBack | NoWay:
+def _look(world: World, owned: tuple[OwnedGroup, ...], to: str, *, unsafe: bool) -> WayBack | NoWay:
     bindings = world.traffic.bindings(bindings_of(owned))
     attached = sorted({arn for binding in bindings for arn in binding.by_group})
-    return way_back(owned, bindings, world.traffic.groups(attached), to)
+    return way_back(owned, bindings, world.traffic.groups(attached), to, unsafe=unsafe)
 
 
 def _set(world: World, found: WayBack) -> None:

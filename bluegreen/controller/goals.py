@@ -8,7 +8,7 @@ from bluegreen.controller.resolve import before_now
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
 from bluegreen.core.decide.case import APPEAR_S
-from bluegreen.core.fleet import Fleet, deployment_id
+from bluegreen.core.fleet import Fleet, deployment_id, is_older
 from bluegreen.core.goal import Goal, RolledBack
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import Progress, fold
@@ -21,10 +21,15 @@ LOOK_BACK = 20  # epochs
 WATCH_S = 10  # a rollback that took over a run watches the weights for so long: one late write of that run may land
 
 
-def rollback_goal(world: World, record: Record, to: str = "") -> Goal | Outcome:
-    """What a rollback of the stack as it stands would follow; an Outcome when there is nothing to do."""
-    unfinished = record.goal is not None and record.goal.kind not in UPKEEP and not moved_on(record)
-    goal = stop_goal(world, record, "rollback") if unfinished and not to else _swap_goal(world, record, to)
+def rollback_goal(world: World, record: Record, to: str = "", *, unsafe: bool = False) -> Goal | Outcome:
+    """What a rollback of the stack as it stands would follow; an Outcome when there is nothing to do. `unsafe`: `to` was
+    named to go back there even from a release that declares it unsafe. Raises Refused."""
+    unfinished = record.goal if record.goal and record.goal.kind not in UPKEEP and not moved_on(record) else None
+    before = unfinished.live.deployment if unfinished and unfinished.live else ""
+    if unfinished and (not to or (unsafe and to == before)):
+        goal: Goal | Outcome = stop_goal(world, record, "rollback", unsafe=unsafe)
+    else:
+        goal = _swap_goal(world, record, to, unsafe=unsafe)
     if isinstance(goal, Outcome):
         return goal
     if record.goal and record.goal.kind == "heal":
@@ -39,7 +44,7 @@ def moved_on(record: Record) -> bool:
     return goal is not None and goal.kind == "deploy" and live is not None and live.deployment == goal.deployment
 
 
-def _swap_goal(world: World, record: Record, to: str) -> Goal | Outcome:
+def _swap_goal(world: World, record: Record, to: str, *, unsafe: bool) -> Goal | Outcome:
     """All weight to the standby, or to the fleet that `to` names; the fleet that serves now becomes the standby."""
     live, standby = record.live, record.standby
     if live is None:
@@ -55,6 +60,8 @@ def _swap_goal(world: World, record: Record, to: str) -> Goal | Outcome:
         target, other = standby, live
     else:
         raise _no_way_back(record, to)
+    if not unsafe:
+        _refuse_unsafe(record.stack, live, target)
     return Goal(
         kind="rollback",
         stack=record.stack,
@@ -78,6 +85,16 @@ def _mark(record: Record, left: Fleet, target: Fleet | None, now: float) -> Roll
     if target is not None and before is not None and before.release == target.release:
         return None
     return RolledBack(left.release, left.label, now)
+
+
+def _refuse_unsafe(stack: str, left: Fleet, target: Fleet | None) -> None:
+    if target is None or not left.rollback_unsafe or not is_older(target.deployment, left.deployment):
+        return
+    raise Refused(
+        f"{left.label} is declared `rollback: unsafe`: traffic stays where it is",
+        why=f"{target.label} may not work with what this release leaves behind, such as a database's new schema.",
+        next=f"if it does: bluegreen rollback {stack} --unsafe-to {target.deployment}; else deploy a mended release",
+    )
 
 
 def _no_way_back(record: Record, to: str) -> Refused:
@@ -120,8 +137,8 @@ def _changed_nothing(goal: Goal, done: Progress) -> bool:
     return goal.kind in UPKEEP or (goal.kind != "deploy" and undone)
 
 
-def stop_goal(world: World, record: Record, kind: str) -> Goal:
-    """The weights as they were before the unfinished deployment, then its fleet ended."""
+def stop_goal(world: World, record: Record, kind: str, *, unsafe: bool = False) -> Goal:
+    """The weights as they were before the unfinished deployment, then its fleet ended. Raises Refused."""
     goal = record.goal
     assert goal is not None
     if goal.kind != "deploy":
@@ -129,6 +146,8 @@ def stop_goal(world: World, record: Record, kind: str) -> Goal:
     assert goal.fleet is not None
     done = fold(world.records.events(goal.deployment))
     moved = any(done.gave_weight(arn) for arn in done.groups.values())
+    if moved and not unsafe:
+        _refuse_unsafe(record.stack, goal.fleet, goal.live)
     unseen = [world.clock.now() + APPEAR_S] if record.owner and not done.attempts else []
     return Goal(
         kind="abort" if kind == "abort" else "rollback",

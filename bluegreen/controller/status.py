@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bluegreen.core.fleet import FULL, Fleet, Weights
+from bluegreen.core.fleet import FULL, Fleet, Weights, is_older
 from bluegreen.core.observation import Binding, Group
 from bluegreen.core.progress import fold
 from bluegreen.core.record import Record
@@ -136,6 +136,8 @@ def _not_ready(fleets: tuple[FleetStatus, ...]) -> str:
         return "there is no standby fleet"
     if not back.present:
         return f"the target group of {back.fleet.label} is gone"
+    if serving and serving.fleet.rollback_unsafe and is_older(back.fleet.deployment, serving.fleet.deployment):
+        return f"{serving.fleet.label} is declared `rollback: unsafe` (--unsafe-to {back.fleet.deployment} goes back still)"
     if back.healthy >= max(1, min(serving.healthy if serving else 0, back.fleet.count or 1)):
         return ""
     return f"{back.healthy} of {back.fleet.count} instances of {back.fleet.label} are healthy"

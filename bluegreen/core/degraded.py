@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bluegreen.core.fleet import BindingRef, OwnedGroup, Weights
+from bluegreen.core.fleet import BindingRef, OwnedGroup, Weights, is_older
 from bluegreen.core.observation import Binding, Group
 from bluegreen.core.step import SetWeights
 from bluegreen.core.traffic import all_to
@@ -35,7 +35,7 @@ class WayBack:
 
 @dataclass(frozen=True, slots=True)
 class NoWay:
-    """Why there is none, and what a person may do."""
+    """Why there is none, and which option may help."""
 
     why: str
     next: str = ""
@@ -56,9 +56,14 @@ def bindings_of(groups: Sequence[OwnedGroup]) -> tuple[BindingRef, ...]:
 
 
 def way_back(
-    groups: Sequence[OwnedGroup], bindings: Sequence[Binding], health: Mapping[str, Group | None], to: str = ""
+    groups: Sequence[OwnedGroup],
+    bindings: Sequence[Binding],
+    health: Mapping[str, Group | None],
+    to: str = "",
+    *,
+    unsafe: bool = False,
 ) -> WayBack | NoWay:
-    """To `to`, or to the fleet at weight 0 that was live last."""
+    """To `to`, or to the fleet at weight 0 that was live last; from one that declares it unsafe only if that is wanted."""
     gone = [binding.ref.name for binding in bindings if not binding.exists]
     if gone or not bindings:
         return NoWay(f"{', '.join(gone) or 'no rule or listener of the tags'} is not there")
@@ -77,7 +82,13 @@ def way_back(
     if target not in can:
         known = ", ".join(sorted(fleets)) or "none"
         return NoWay(f"{target or 'a fleet that was live before'} is not attached; attached are: {known}")
-    label = _label(next(iter(can[target].values())))
+    label = _label(_any(can[target]))
+    left = [_any(fleets[name]) for name in sorted(serving) if is_older(target, name)]
+    if declared := [group for group in left if group.rollback_unsafe and not unsafe]:
+        why = (
+            f"{_label(declared[0])} is declared `rollback: unsafe`, and {label} may not work with what it leaves behind"
+        )
+        return NoWay(why, f"--unsafe-to {target}")
     able = _healthy(can[target], health)
     now = max((_healthy(fleets[name], health) for name in serving - {target}), default=0)
     seen = [health.get(part.arn) for part in can[target].values()]
@@ -96,6 +107,10 @@ def _last_live(fleets: Mapping[str, Mapping[str, OwnedGroup]]) -> str:
 def _healthy(parts: Mapping[str, OwnedGroup], health: Mapping[str, Group | None]) -> int:
     found = [group.healthy if (group := health.get(part.arn)) else 0 for part in parts.values()]
     return min(found, default=0)
+
+
+def _any(parts: Mapping[str, OwnedGroup]) -> OwnedGroup:
+    return next(iter(parts.values()))
 
 
 def _label(group: OwnedGroup) -> str:

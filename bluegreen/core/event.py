@@ -83,6 +83,14 @@ class Healthy:
 
 
 @dataclass(frozen=True, slots=True)
+class Flapped:
+    """Targets of the new fleet had been healthy and are not any more, before the switch."""
+
+    at: float
+    instances: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Shifting:
     at: float
     binding: str
@@ -190,6 +198,7 @@ Event = (
     | LaunchRefused
     | Registered
     | Healthy
+    | Flapped
     | Shifting
     | Shifted
     | Unanswered

@@ -23,7 +23,8 @@ class Fleet:
     """The instances launched for one deployment. `groups` holds a target group ARN per binding, in their order.
 
     An adopted fleet (`ours` False) is what was found live at the first deployment: traffic can go back to it, but
-    nothing of it is ever deregistered, terminated or deleted.
+    nothing of it is ever deregistered, terminated or deleted. `rollback_unsafe`: its stack file said so; what was live
+    before it may not work with what it leaves behind.
     """
 
     deployment: str
@@ -33,6 +34,7 @@ class Fleet:
     count: int
     groups: tuple[str, ...]
     ours: bool = True
+    rollback_unsafe: bool = False
 
     @property
     def label(self) -> str:
@@ -54,6 +56,7 @@ class OwnedGroup:
     version: str
     binding: str = ""
     live_since: int = 0
+    rollback_unsafe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,11 @@ def group_name(stack: str, colour: Colour, epoch: int, binding: int) -> str:
         digest = hashlib.sha256(stack.encode()).hexdigest()[:5]
         stack = f"{stack[: room - 6].rstrip('-')}-{digest}"
     return stack + tail
+
+
+def is_older(deployment: str, other: str) -> bool:
+    """By their epochs. Raises ValueError for what is no deployment id."""
+    return split_deployment(deployment)[1] < split_deployment(other)[1]
 
 
 def deployment_id(stack: str, epoch: int) -> str:

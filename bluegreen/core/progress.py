@@ -42,6 +42,8 @@ class Progress(NamedTuple):
     launched: tuple[str, ...] = ()  # ids of all instances that AWS said it launched
     written: tuple[tuple[str, Weights], ...] = ()  # every (binding ARN, weights) that we set out to write
     failed: ev.Failed | None = None
+    healthy_at: float | None = None  # since when the new fleet is healthy, as far as was seen
+    flaps: int = 0  # how often it was healthy and then was not
     draining_at: Mapping[str, float] = MappingProxyType({})  # by deployment
     weighted_at: Mapping[str, float] = MappingProxyType({})  # group → when we last set out to give it weight
 
@@ -124,6 +126,10 @@ def _changes(progress: Progress, event: ev.Event) -> dict[str, Any]:
             return _with(progress, replace(attempt, refused=event, unsure=unsure))
         case ev.Unanswered(of=token) if token in progress.attempts:
             return _with(progress, replace(progress.attempts[token], unsure=True, at=event.at))
+        case ev.Healthy(at=at):
+            return {"healthy_at": at}
+        case ev.Flapped():
+            return {"healthy_at": None, "flaps": progress.flaps + 1}
         case ev.Shifting(binding=binding_arn, weights=weights):
             return {"written": (*progress.written, (binding_arn, weights)), **_weighted(progress, event)}
         case ev.Shifted():

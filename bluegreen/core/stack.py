@@ -166,10 +166,12 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """`boot_timeout_s` bounds launch to healthy; `bake_s` is how long the new fleet is watched after the switch."""
+    """`boot_timeout_s` bounds launch to healthy; `bake_s` is how long the new fleet is watched after the switch.
+    `rollback_unsafe`: nothing goes back from this release by itself, nor by a rollback that does not name where to."""
 
     boot_timeout_s: int = 300
     bake_s: int = 0
+    rollback_unsafe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

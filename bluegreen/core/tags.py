@@ -11,6 +11,7 @@ RELEASE = "bluegreen:release"
 VERSION = "bluegreen:version"
 BINDING = "bluegreen:binding"  # of a target group: the ARN of the rule or listener that it was made for
 LIVE_SINCE = "bluegreen:live-since"  # of a target group: the epoch in which its fleet became live, the last time
+UNSAFE = "bluegreen:rollback"  # of a fleet: "unsafe" when its stack file says so
 HEAL = "bluegreen:heal"  # of an instance: the heal that launched it into a fleet that was live or stood by already
 
 
@@ -23,4 +24,5 @@ def fleet_tags(stack: str, fleet: Fleet) -> tuple[tuple[str, str], ...]:
         (RELEASE, fleet.release),
         (VERSION, fleet.version),
         ("Name", f"{stack}-{fleet.colour}"),
+        *(((UNSAFE, "unsafe"),) if fleet.rollback_unsafe else ()),
     )

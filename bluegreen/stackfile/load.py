@@ -46,7 +46,9 @@ def _stack(found: Found, ca: str) -> core.Stack:
         traffic=tuple(_traffic(item) for item in found["traffic"]),
         registry=_registry(found["registry"], ca),
         services=tuple(_service(name, item) for name, item in found["services"].items()),
-        rollout=core.Rollout(int(rollout.get("boot_timeout", 300)), int(rollout.get("bake", 0))),
+        rollout=core.Rollout(
+            int(rollout.get("boot_timeout", 300)), int(rollout.get("bake", 0)), rollout.get("rollback") == "unsafe"
+        ),
         images=image_specs(found),
     )
 

@@ -245,6 +245,11 @@ ROLLOUT = Keys(
     {
         "boot_timeout": Key(Duration(10, 3600), "from launch to healthy (default 5m)"),
         "bake": Key(Duration(0, 86400), "how long the new fleet is watched after the switch (default 0s)"),
+        "rollback": Key(
+            Text("safe or unsafe", choices=("safe", "unsafe")),
+            "unsafe: what ran before may not work with what this release leaves behind, such as a database's new schema; "
+            "nothing goes back by itself, and bluegreen rollback wants --unsafe-to (default safe)",
+        ),
         "steps": Key(
             Items(Text("a percentage such as 10%", r"(100|[1-9]\d?)%")), "the weights, in steps (default [100%])"
         ),

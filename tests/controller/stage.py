@@ -147,8 +147,8 @@ class Stage:
 
         return commands.Deploy(stack, version, OWNER, facts, Digests(), render)
 
-    def rollback(self, to: str = "") -> Outcome:
-        return commands.rollback(self.world, "shop", OWNER, to)
+    def rollback(self, to: str = "", *, unsafe: bool = False) -> Outcome:
+        return commands.rollback(self.world, "shop", OWNER, to, unsafe=unsafe)
 
     def abort(self) -> Outcome:
         return commands.abort(self.world, "shop", OWNER)

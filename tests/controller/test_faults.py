@@ -14,6 +14,7 @@ from bluegreen.core.event import Launching
 from bluegreen.core.observation import Group, Target
 from bluegreen.core.step import Register, SetWeights
 from bluegreen.errors import NeedsHuman, Refused
+from bluegreen.sandbox import seed
 from bluegreen.sandbox.faults import Fault
 from tests.controller.answers import answer, nothing_of_b
 from tests.controller.stage import Stage, during, shop
@@ -333,3 +334,16 @@ def test_a_write_that_fails_on_and_on_has_an_end_and_goes_on_later(stage: Stage,
     found.over = True
     assert stage.resume().exit_code == 0
     assert stage.weights()["A" if command == "rollback" else "C"] == 100
+
+
+def test_a_load_balancer_of_another_type_is_refused_before_anything_is_changed(stage: Stage) -> None:
+    stage.boto.client("elbv2").create_load_balancer(Name="net", Type="network", Subnets=list(seed.SUBNETS))
+    stage.engine.calls.clear()
+    with pytest.raises(Refused, match="net is a network load balancer: not supported yet"):
+        stage.deploy("B", traffic=(replace(shop("B").traffic[0], load_balancer="net", rule=None),))
+    assert not {operation for _, operation in stage.calls()} & {
+        "RunInstances",
+        "ModifyRule",
+        "CreateTargetGroup",
+        "PutItem",
+    }

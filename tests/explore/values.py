@@ -12,7 +12,18 @@ from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from bluegreen.core.decide.case import APPEAR_S
-from bluegreen.core.event import Draining, Event, Launching, Promoted, Resumed, Shifted, Shifting, Started, Unanswered
+from bluegreen.core.event import (
+    Draining,
+    Event,
+    Healthy,
+    Launching,
+    Promoted,
+    Resumed,
+    Shifted,
+    Shifting,
+    Started,
+    Unanswered,
+)
 from bluegreen.core.fleet import BindingRef, Weights
 from bluegreen.core.goal import Goal
 from bluegreen.core.observation import Binding, Group, Instance, Observation, Part, Target
@@ -27,6 +38,7 @@ LIMITS: dict[type, float] = {  # the ages that a rule asks for; the time of any 
     Started: 10.0,
     Resumed: 200.0,
     Launching: 200.0,
+    Healthy: 2.0,
     Shifting: 150.0,
     Shifted: 150.0,
     Draining: 65.0,

@@ -65,7 +65,10 @@ def early() -> list[Plan]:
     history, command, shape = ("deploy A",), "deploy B", replace(SHAPE, bake_s=20)
     sick = [Plan(history, command, (Trouble(call, "sick", "", 5.0),), "", shape) for call in range(60, 90, 3)]
     hidden = Plan(history, command, (Trouble(1, "hidden", "RunInstances", 100.0),), "", SHAPE)
-    blind = [Plan(history, command, (Trouble(n, "blind", "DescribeTargetHealth"),), "", SHAPE) for n in range(4, 20)]
+    blind = [
+        Plan(history, command, tuple(Trouble(n + i, "blind", "DescribeTargetHealth") for i in range(4)), "", SHAPE)
+        for n in range(4, 20)  # at two looks in a row, for the switch waits for the second
+    ]
     taken = [Plan(history, command, (), "", shape, ((delay, "rollback"),)) for delay in (4.0, 8.0, 12.0, 16.0, 20.0)]
     return [*sick, hidden, *blind, *taken]
 

@@ -24,7 +24,7 @@ from bluegreen.core.step import (
     Terminate,
     TrafficStep,
 )
-from bluegreen.core.tags import BINDING, COLOUR, DEPLOYMENT, HEAL, LIVE_SINCE, RELEASE, STACK, VERSION
+from bluegreen.core.tags import BINDING, COLOUR, DEPLOYMENT, HEAL, LIVE_SINCE, RELEASE, STACK, UNSAFE, VERSION
 from bluegreen.errors import CloudError, NotFound, NotYet, Refused
 from bluegreen.ports import Place
 from tests.sim.aws import ELB, VPC, ZONES, no_room
@@ -291,4 +291,5 @@ def _owned(arn: str, tags: dict[str, str]) -> OwnedGroup:
     since = int(tags.get(LIVE_SINCE, "0"))
     colour = Colour(tags.get(COLOUR, Colour.BLUE))
     release, version, binding = tags.get(RELEASE, ""), tags.get(VERSION, ""), tags.get(BINDING, "")
-    return OwnedGroup(arn, tags.get(DEPLOYMENT, ""), colour, release, version, binding, since)
+    unsafe = tags.get(UNSAFE) == "unsafe"
+    return OwnedGroup(arn, tags.get(DEPLOYMENT, ""), colour, release, version, binding, since, unsafe)

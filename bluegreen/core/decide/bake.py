@@ -17,10 +17,25 @@ def bake(case: Case) -> Decision | None:
     old = case.seen.healthy(case.goal.live.groups) if case.goal.live else 0
     unsure = any(case.seen.group(arn).count("unavailable") for arn in case.groups)
     if new < case.count and old > new and not unsure:
-        return Fail(f"{new} of {case.count} instances healthy while baking, and {old} of the old fleet are")
+        words = f"{new} of {case.count} instances healthy while baking, and {old} of the old fleet are"
+        return _no_safe_way(case, words) if case.fleet.rollback_unsafe else Fail(words)
     if case.seen.at >= until:
         return None
     return Wait(until, f"baking, {new}/{case.count} healthy", frozenset({"health", "traffic", "record"}))
+
+
+def _no_safe_way(case: Case, words: str) -> Finish:
+    """What the stack file declares unsafe is not done by itself."""
+    back, stack = case.goal.live, case.goal.stack
+    assert back is not None
+    return Finish(
+        Outcome(
+            "needs-human",
+            f"{words}. {case.fleet.label} has the traffic and is declared `rollback: unsafe`: both fleets keep running.",
+            why=f"{back.label} may not work with what this release leaves behind, such as a database's new schema.",
+            next=f"bluegreen rollback {stack} --unsafe-to {back.deployment}, or bluegreen resume {stack} when it is well again",
+        )
+    )
 
 
 def unknown(case: Case) -> Decision | None:

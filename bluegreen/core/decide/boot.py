@@ -14,11 +14,17 @@ from bluegreen.core.observation import Part
 
 ASK_AFTER_S = 10.0  # of boot: before that, no machine has failed, and a call would be in vain
 ASK_EVERY_S = 10.0
+LOOK: frozenset[Part] = frozenset({"health", "traffic", "record"})
+STEADY_S = (
+    2.0  # a new target is healthy after one passed check (ELB user guide, "Health checks for your target groups")
+)
+FLAPS = 3
 ASK_AT_ONCE = 2  # consoles; what fails for all of a fleet any two of it tell
 
 
 def wait_healthy(case: Case) -> Decision | None:
-    """Not every instance is healthy, or a stranger is in a group: wait to the boot deadline or to a failed boot, then fail."""
+    """Not every instance is healthy for two seconds, or a stranger is in a group: wait to the boot deadline or to a failed
+    boot, then fail. Healthy and not again three times is a failure too."""
     if case.promoted or case.shifting:
         return None
     groups = [case.seen.group(arn) for arn in case.groups]
@@ -27,14 +33,39 @@ def wait_healthy(case: Case) -> Decision | None:
     if strangers:
         return Fail(f"{', '.join(strangers)} is registered with the new fleet but was not launched by this deployment")
     if all(group.healthy == case.count == len(group.ids) for group in groups):
-        return None if case.done.last(ev.Healthy) else Note(ev.Healthy(case.seen.at))
+        return _steady(case)
     bad = {t.id: t.state for group in groups for t in group.targets if t.state != "healthy"}
+    if flapped := _flapped(case, bad):
+        return flapped
     healthy = case.seen.healthy(case.groups)
-    look: frozenset[Part] = frozenset({"health", "traffic", "record"})
+    look = LOOK
     if len(bad) + healthy < case.count:  # a target vanished: its instance may have died
         look |= {"instances"}
     words = f"{healthy} of {case.count} instances healthy"
     return await_boot(case, bad, words, Wait(boot_deadline(case), f"{healthy}/{case.count} healthy", look))
+
+
+def _steady(case: Case) -> Note | Wait | None:
+    """All are healthy: so they were at an earlier look, or another one is needed."""
+    since = case.done.healthy_at
+    if since is None:
+        return Note(ev.Healthy(case.seen.at))
+    if case.seen.at < since + STEADY_S:
+        return Wait(since + STEADY_S, f"{case.count}/{case.count} healthy, and to stay so", LOOK)
+    return None
+
+
+def _flapped(case: Case, bad: Mapping[str, str]) -> Note | Fail | None:
+    """What AWS does not tell ("unavailable") is no flap."""
+    lost = tuple(sorted(i for i, state in bad.items() if state != "unavailable"))
+    if case.done.healthy_at is not None and lost:
+        return Note(ev.Flapped(case.seen.at, lost))
+    if case.done.flaps < FLAPS:
+        return None
+    last = case.done.last(ev.Flapped)
+    assert isinstance(last, ev.Flapped)
+    words = f"all {case.count} instances were healthy, and then {', '.join(last.instances)} not again"
+    return Fail(f"the health flaps: {FLAPS} times {words}", last.instances)
 
 
 def await_boot(case: Case, bad: Mapping[str, str], words: str, wait: Wait) -> Fail | Wait:
