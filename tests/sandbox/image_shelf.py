@@ -32,8 +32,9 @@ class Server(http.server.ThreadingHTTPServer):
         self.socket.setsockopt(1, 2, 1)
         self.socket.bind(self.server_address)
 host, _, port = os.environ["BLUEGREEN_BIND"].rpartition(":")
+server = Server((host, int(port)), Handler)
 print("listens on", host, port, flush=True)
-Server((host, int(port)), Handler).serve_forever()
+server.serve_forever()
 """
 
 

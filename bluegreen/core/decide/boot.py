@@ -15,9 +15,7 @@ from bluegreen.core.observation import Part
 ASK_AFTER_S = 10.0  # of boot: before that, no machine has failed, and a call would be in vain
 ASK_EVERY_S = 10.0
 LOOK: frozenset[Part] = frozenset({"health", "traffic", "record"})
-STEADY_S = (
-    2.0  # a new target is healthy after one passed check (ELB user guide, "Health checks for your target groups")
-)
+STEADY_S = 2.0  # a new target is healthy after one passed check (ELB user guide, "Target group health checks")
 FLAPS = 3
 ASK_AT_ONCE = 2  # consoles; what fails for all of a fleet any two of it tell
 
