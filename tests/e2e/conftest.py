@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What shares the engine and its parts runs in one process, beside the others. Marked as soon as it is known: xdist
-    reads the marks before a `pytest_collection_modifyitems` of ours would be called."""
-    if "docker_engine" in getattr(item, "fixturenames", ()):
-        item.add_marker(pytest.mark.xdist_group("engine"))
+    """What shares machines, or a registry of its own, runs in one process, beside the others. Marked as soon as it is
+    known: xdist reads the marks before a `pytest_collection_modifyitems` of ours would be called."""
+    uses = set(getattr(item, "fixturenames", ()))
+    if "docker_engine" in uses:
+        builds_small = "outside" in uses and "shop" not in uses
+        item.add_marker(pytest.mark.xdist_group("images" if builds_small else "engine"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -98,7 +98,11 @@ def test_a_build_without_an_end_is_ended_in_the_engine_too(chain: Chain, docker_
     assert not any(chain.digests().values())
 
     def running() -> list[str]:
-        return [one.id for one in docker_engine.containers.list() if "sleep 9876" in str(one.attrs["Args"])]
+        return [
+            one.id
+            for one in docker_engine.containers.list(ignore_removed=True)
+            if "sleep 9876" in str(one.attrs["Args"])
+        ]
 
     until(lambda: not running(), 60, running)
 

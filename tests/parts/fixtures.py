@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,7 +54,8 @@ def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.D
 
     with contextlib.ExitStack() as stack:
         with skips():
-            client = stack.enter_context(engine(tmp_path_factory.mktemp("engine")))
+            base = tmp_path_factory.getbasetemp()
+            client = stack.enter_context(engine(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base))
         yield client
 
 
