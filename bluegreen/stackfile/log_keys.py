@@ -95,6 +95,7 @@ DRIVERS = {
             **MODE,
             "awslogs-group": Text("a log group's name", r"[A-Za-z0-9_/.#-]{1,512}"),
             "awslogs-region": Text("an AWS region", r"[a-z]{2}(-[a-z]+)+-\d"),
+            "awslogs-endpoint": Text("a URL such as https://logs.example.com", r"https?://[\x21-\x7e]{1,255}"),
             "awslogs-create-group": FLAG,
             "awslogs-datetime-format": FREE,
             "awslogs-multiline-pattern": FREE,

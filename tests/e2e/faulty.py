@@ -74,6 +74,12 @@ class Stand:
 
     def prepare(self) -> None:
         """The listener's rule, the password, and a fleet of one machine that serves."""
+        self.make_rule()
+        self.mend()
+        ended = self.start(BLUEGREEN, LIVE, lambda document: None, "5m").end(360)
+        assert ended.code == 0, ended.err
+
+    def make_rule(self) -> None:
         elbv2 = self.box.client("elbv2")
         balancer = elbv2.describe_load_balancers(Names=["demo-alb"])["LoadBalancers"][0]["LoadBalancerArn"]
         listeners = elbv2.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
@@ -83,9 +89,6 @@ class Stand:
             Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": [self.host]}}],
             Actions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}],
         )
-        self.mend()
-        ended = self.start(BLUEGREEN, LIVE, lambda document: None, "5m").end(360)
-        assert ended.code == 0, ended.err
 
     def mend(self) -> None:
         """As if nothing had been broken."""
@@ -237,10 +240,10 @@ def unknown_name(document: dict[str, Any]) -> None:
     document["services"]["web"]["image"] = document["services"]["web"]["image"].replace(host, name)
 
 
-def knowing_the_name(stand: Stand) -> tuple[str, ...]:
+def knowing_the_name(stand: Stand, name: str = NAME) -> tuple[str, ...]:
     """The controller with an /etc/hosts of its own."""
     hosts = stand.folder / "hosts"
-    hosts.write_text(f"127.0.0.1 localhost\n{stand.registry.address} {NAME}\n", "utf-8")
+    hosts.write_text(f"127.0.0.1 localhost\n{stand.registry.address} {name}\n", "utf-8")
     return ("unshare", "--mount", "/bin/sh", "-euc", HOSTS, "sh", str(hosts), *BLUEGREEN)
 
 

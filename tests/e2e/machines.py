@@ -51,6 +51,13 @@ class Machine:
         with urllib.request.urlopen(f"http://{self.address}:{AGENT_PORT}/status", timeout=10) as answer:
             return json.load(answer)
 
+    def well(self) -> bool:
+        """Whether its agent answers, and says so."""
+        try:
+            return bool(self.status()["healthy"])
+        except OSError:
+            return False
+
     def answers(self) -> bool:
         """Whether nginx answers from Django, on the machine's own address."""
         try:

@@ -10,13 +10,14 @@ import pytest
 import yaml
 from program import ROOT, Sandbox
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 BUILD = "https://ci.example.com/job/shop/7/"
 
 
 def slowly_healthy(words: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """The same deployment, whose health is told 25 s late: whoever comes second meets it waiting, on a busy machine too."""
+    """The same deployment, whose health is told 25 s late, or a minute later if a check met an application that did not
+    listen yet: whoever comes second meets it waiting, on a busy machine too."""
     command, file, *rest = words
     document = yaml.safe_load((ROOT / file).read_text("utf-8"))
     document["traffic"][0]["health"] |= {"path": "/slow?seconds=25", "interval": "60s", "timeout": "40s"}
@@ -28,7 +29,7 @@ def slowly_healthy(words: tuple[str, ...], folder: Path) -> tuple[str, ...]:
 
 def test_the_second_is_told_who_holds_the_stack_and_waits_if_asked(sandbox: Sandbox, tmp_path: Path) -> None:
     first = sandbox.start(*slowly_healthy(sandbox.deploy_words("A"), tmp_path), BUILD_URL=BUILD)
-    first.until("0/4 healthy")
+    first.until("[0-3]/4 healthy")
 
     told = sandbox.deploy("B")
     assert told.code == 4, told
@@ -41,10 +42,10 @@ def test_the_second_is_told_who_holds_the_stack_and_waits_if_asked(sandbox: Sand
     gave_up = sandbox.deploy("B", "--wait-lock", "1s")
     assert gave_up.code == 4 and time.monotonic() - began > 1, gave_up
 
-    waited = sandbox.start(*sandbox.deploy_words("B", "--wait-lock", "1m"))
+    waited = sandbox.start(*sandbox.deploy_words("B", "--wait-lock", "3m"))
     waited.until("demo is held by arn:aws")
     assert first.process.poll() is None, "the first had ended already: nobody was waited for"
     assert first.end(120).code == 0
-    ended = waited.end()
+    ended = waited.end(240)
     assert ended.code == 0 and "blue demo-1 (A) stands by" in ended.out, ended
     assert sandbox.answers() == {"B"}

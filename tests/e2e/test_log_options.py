@@ -22,6 +22,7 @@ VALUES = {
     "-1 to 9": "-1",
     "a log group's name": "/shop/app",
     "an AWS region": "eu-west-1",
+    "a URL such as https://logs.example.com": "https://logs.example.com",
     "a string": "x",
 }
 CASES = [(name, scheme) for name, driver in DRIVERS.items() for scheme in driver.schemes or ("",)]

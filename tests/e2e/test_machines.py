@@ -42,7 +42,7 @@ def test_a_machine_tells_what_runs_on_it(day: Day, site: Site) -> None:
 
 def test_a_worker_that_is_held_down_takes_its_machine_out_of_the_traffic_until_it_is_back(day: Day, site: Site) -> None:
     machine = site.machines("standby")[0]
-    until(lambda: machine.status()["healthy"], 60, machine.status)  # another test may just have started its container
+    until(machine.well, 60)  # another test may just have started it, or its container
     held = machine.processes(WORKER)[0]
     os.kill(held, signal.SIGSTOP)
     try:

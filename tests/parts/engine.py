@@ -86,7 +86,7 @@ def _network(client: docker.DockerClient) -> Network:
     name = f"bluegreen-tests-{uuid.uuid4().hex[:8]}"
     last: APIError | None = None
     for number in random.sample(range(256), BRIDGES):
-        pool = IPAMPool(subnet=f"10.78.{number}.0/24", gateway=f"10.78.{number}.1")
+        pool = IPAMPool(subnet=f"10.76.{number}.0/24", gateway=f"10.76.{number}.1")
         ipam = IPAMConfig(pool_configs=[pool])
         try:
             return client.networks.create(name, driver="bridge", labels={LABEL: "1"}, ipam=ipam)

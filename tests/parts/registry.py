@@ -27,15 +27,16 @@ class Registry:
         port: int = 0,
         names: tuple[str, ...] = (),
         deletes: bool = True,
+        login: tuple[str, str] | None = None,
     ) -> None:
-        """`names` are other names of the address, for its certificate."""
+        """`names` are other names of the address, for its certificate; `login` is who may come in, else a new password."""
         for program, package in PACKAGES.items():
             if not shutil.which(program):
                 raise Missing(f"there is no {program} (Debian package {package})")
         self.address, self.port = address, port or free_port(address)
         self.host = f"{address}:{self.port}"
         self.ca = authority.ca
-        self.username, self.password = "deploy", secrets.token_urlsafe(16)
+        self.username, self.password = login or ("deploy", secrets.token_urlsafe(16))
         self.data = folder / "data"
         users = folder / "htpasswd"
         users.write_bytes(
