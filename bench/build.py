@@ -4,6 +4,8 @@ python bench/build.py      needs what the end-to-end tests need: a Docker engine
 
 The registry has TLS and a password. The three programs run in turn, so that a busy machine is busy for all; a ratio is the
 median of the rounds'. `docker build` is the same chain with everything in its cache, one command an image, no push.
+The registry is on this machine, where nothing hides what the program itself takes; then the same with each answer some
+milliseconds later, as from a registry in a region.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "e2e")]
@@ -28,10 +31,12 @@ from tests.parts.authority import Authority  # noqa: E402
 from tests.parts.daemon import Missing  # noqa: E402
 from tests.parts.engine import bridge, engine  # noqa: E402
 from tests.parts.images import Images  # noqa: E402
+from tests.parts.proxy import Handler, Proxy  # noqa: E402
 from tests.parts.registry import Registry  # noqa: E402
 
 PROGRAM = str(Path(sys.executable).parent / "bluegreen")
 ROUNDS = 15
+AWAY_S = 0.03
 BARE = """
 import http.client, os, ssl, sys
 ca, host, *paths = sys.argv[1:]
@@ -55,26 +60,20 @@ def main() -> int:
 
 def _measure(stack: contextlib.ExitStack, folder: Path) -> int:
     client = stack.enter_context(engine(folder))
-    registry = Registry(folder, Authority(folder), stack.enter_context(bridge(client)))
+    authority = Authority(folder)
+    registry = Registry(folder, authority, stack.enter_context(bridge(client)))
     registry.start()
     stack.callback(registry.stop)
     images = Images(client)
     stack.callback(images.clear)
     images.busybox("bluegreen-tests/os", ["/bin/sh"])
-    chain = Chain(folder / "chain", registry, images.push("bluegreen-tests/os", registry, "tests/os", "1"))
+    base = images.push("bluegreen-tests/os", registry, "tests/os", "1")
+    chain = Chain(folder / "chain", registry, base)
     stack.callback(chain.images.close)
     built = chain.build()
     repository, _, _ = built["app"]["reference"].rpartition("/")
 
-    login = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
-    paths = [one["reference"].removeprefix(registry.host).replace(":", "/manifests/") for one in built.values()]
-    env = {**os.environ, **chain.env}
-    programs = {
-        "bare": [
-            [sys.executable, "-c", BARE, str(registry.ca), registry.host, *(f"/v2{path}" for path in paths)],
-        ],
-        "build": [[PROGRAM, "build", str(chain.folder / "stack.yml")]],
-    }
+    env, programs = _programs(chain, built)
     if shutil.which("docker"):
         bases = {"base": built["base"]["base"], "deps": f"{repository}/base:warm", "app": f"{repository}/deps:warm"}
         args = ["--build-arg", "GREETING=hello", "--build-arg"]
@@ -94,18 +93,48 @@ def _measure(stack: contextlib.ExitStack, folder: Path) -> int:
         env["DOCKER_BUILDKIT"] = "0"
     else:
         print("bench: docker build is left out: there is no docker program")
-    rounds = [
-        {name: _seconds(words, {**env, "LOGIN": f"Basic {login}"}) for name, words in programs.items()}
-        for _ in range(ROUNDS + 1)
-    ][1:]
-    middle = {name: statistics.median(one[name] for one in rounds) for name in programs}
-    ratio = {name: statistics.median(one["build"] / one[name] for one in rounds) for name in programs}
+    middle, ratio = _compared(programs, env)
+    proxy = Proxy(registry, authority)
+    stack.callback(proxy.stop)
+    images.trust(proxy)  # type: ignore[arg-type]
+    far = _away(stack, proxy, base.replace(registry.host, proxy.host), folder / "away")
     print(f"bench: interpreter and three HEADs {middle['bare'] * 1000:.0f} ms; ", end="")
     print(f"build, nothing changed {middle['build'] * 1000:.0f} ms ({ratio['bare']:.2f}×)", end="")
     if "docker" in middle:
         print(f"; docker build, warm {middle['docker'] * 1000:.0f} ms ({1 / ratio['docker']:.1f}× build)", end="")
-    print()
+    print(f"; each answer {AWAY_S * 1000:.0f} ms later {far:.2f}×")
     return 0
+
+
+def _programs(chain: Chain, built: dict[str, Any]) -> tuple[dict[str, str], dict[str, list[list[str]]]]:
+    """Their environment, and each as the commands that are run one after another."""
+    registry = chain.registry
+    login = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+    paths = [one["reference"].removeprefix(registry.host).replace(":", "/manifests/") for one in built.values()]
+    bare = [sys.executable, "-c", BARE, str(registry.ca), registry.host, *(f"/v2{path}" for path in paths)]
+    env = {**os.environ, **chain.env, "LOGIN": f"Basic {login}"}
+    return env, {"bare": [bare], "build": [[PROGRAM, "build", str(chain.folder / "stack.yml")]]}
+
+
+def _compared(programs: dict[str, list[list[str]]], env: dict[str, str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds of each, and how many times as long a build takes."""
+    rounds = [{name: _seconds(words, env) for name, words in programs.items()} for _ in range(ROUNDS + 1)][1:]
+    middle = {name: statistics.median(one[name] for one in rounds) for name in programs}
+    return middle, {name: statistics.median(one["build"] / one[name] for one in rounds) for name in programs}
+
+
+def _away(stack: contextlib.ExitStack, proxy: Proxy, base: str, folder: Path) -> float:
+    """How many times as long as the bare HEADs a build takes when each answer comes AWAY_S later."""
+    chain = Chain(folder, proxy, base)  # type: ignore[arg-type]
+    stack.callback(chain.images.close)
+    env, programs = _programs(chain, chain.build())
+
+    def later(handler: Handler) -> None:
+        time.sleep(AWAY_S)
+        handler.answer(*handler.ask())
+
+    with proxy.broken("HEAD", "/manifests/", later):
+        return _compared(programs, env)[1]["bare"]
 
 
 def _seconds(commands: list[list[str]], env: dict[str, str]) -> float:
