@@ -54,11 +54,9 @@ def run(options: Namespace) -> int:
 
 
 def for_platform(stack: Stack, platform: str | None) -> Stack:
-    from dataclasses import replace
-
     if not platform:
         return stack
-    return replace(stack, images=tuple(replace(image, platform=platform) for image in stack.images))
+    return stack._replace(images=tuple(image._replace(platform=platform) for image in stack.images))
 
 
 def _manifests(stack: Stack, chain: tuple[Planned, ...], registry: RegistryImages, *, newest: bool) -> dict[str, Any]:

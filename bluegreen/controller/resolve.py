@@ -10,8 +10,8 @@ from bluegreen.core.chain import Lineage
 from bluegreen.core.fleet import FULL, BindingRef, Colour, Fleet, deployment_id, group_name
 from bluegreen.core.goal import Before, Goal, GroupSpec, LaunchSpec
 from bluegreen.core.record import Record
-from bluegreen.core.release import Release, architecture, spread
-from bluegreen.core.stack import Stack
+from bluegreen.core.release import Release, spread
+from bluegreen.core.stack import Stack, architecture
 from bluegreen.core.traffic import live_group, words
 from bluegreen.errors import NeedsHuman, Refused
 from bluegreen.ports import Images, Place, Traffic

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SCRATCH = "scratch"
 SHORT = 12  # hex digits of a key in a tag: 48 bits
@@ -20,8 +20,7 @@ Ingredients = tuple[tuple[str, str], ...]
 """(name, value) in name order: ("file shop/urls.py", "100644 3f2a…"), ("argument VERSION", "1.4.2")."""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildSecret:
+class BuildSecret(NamedTuple):
     """`name` is its id in RUN --mount=type=secret,id=…; the value comes from `environment` or from `file`, at the build."""
 
     name: str
@@ -29,8 +28,7 @@ class BuildSecret:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSpec:
+class ImageSpec(NamedTuple):
     """An image of the chain. `base` is another's name, an outside reference, or scratch. `repository` has the host.
 
     Paths are relative to the stack file's folder, `inputs` and `key_files` to `context`. Without `key_files` all inputs decide.
@@ -49,8 +47,7 @@ class ImageSpec:
     secrets: tuple[BuildSecret, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One image of a release's lineage: `reference` is host/repository@sha256:…; `base` its outside base, pinned, or ""."""
 
     name: str
@@ -59,8 +56,7 @@ class Link:
     base: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(NamedTuple):
     """What a release's images were made from. `commit` is Git's, or "" where the stack file is in no repository; `dirty` says
     that the working tree differed from it."""
 

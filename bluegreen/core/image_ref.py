@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bluegreen.errors import UsageError
 
@@ -22,8 +22,7 @@ _LONGEST_NAME = 255
 _HIGHEST_PORT = 65_535
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRef:
+class ImageRef(NamedTuple):
     """`host` carries the port if there is one. One of `tag` and `digest` may be empty; the digest wins over the tag."""
 
     host: str
@@ -45,8 +44,7 @@ class ImageRef:
         return f"{self.name}{tag}" + (f"@{self.digest}" if self.digest else "")
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedImage:
+class PinnedImage(NamedTuple):
     """`reference` (host/repo@sha256:…) is the manifest of one platform; `size_bytes` is what a full pull transfers."""
 
     reference: str

@@ -1,4 +1,5 @@
-"""Frozen dataclasses to plain JSON values and back, by their type hints. The record and the journal are written this way.
+"""Frozen dataclasses and named tuples to plain JSON values and back, by their type hints. The record and the journal
+are written this way.
 
 Reading is tolerant of keys it does not know (a newer bluegreen wrote them) and strict about those it does.
 """
@@ -17,7 +18,7 @@ SEQUENCES = (list, tuple)
 
 
 def to_plain(value: Any) -> Any:
-    """A dataclass becomes an object, a tuple a list; strings, numbers, booleans and None stay."""
+    """A dataclass or a named tuple becomes an object, any other tuple a list; strings, numbers, booleans and None stay."""
     if (names := _names(value.__class__)) is not None:
         return {name: to_plain(getattr(value, name)) for name in names}
     if isinstance(value, SEQUENCES):
@@ -27,8 +28,10 @@ def to_plain(value: Any) -> Any:
 
 @cache
 def _names(kind: type) -> tuple[str, ...] | None:
-    """The fields of a dataclass, None for any other type."""
-    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
+    """The fields of a dataclass or a named tuple, None for any other type."""
+    if dataclasses.is_dataclass(kind):
+        return tuple(f.name for f in dataclasses.fields(kind))
+    return getattr(kind, "_fields", None)
 
 
 def from_plain(kind: type[T], data: Any) -> T:
@@ -51,8 +54,8 @@ def _read(kind: Any, data: Any, where: str) -> Any:
         return data
     if origin is tuple:
         return _read_tuple(typing.get_args(kind), data, where)
-    if dataclasses.is_dataclass(kind):
-        return _read_dataclass(typing.cast(type, kind), data, where)
+    if isinstance(kind, type) and (names := _names(kind)) is not None:
+        return _read_object(kind, names, data, where)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _read_enum(kind, data, where)
     return _read_scalar(kind, data, where)
@@ -75,11 +78,11 @@ def _read_tuple(args: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]
     return tuple(_read(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(zip(args, data, strict=True)))
 
 
-def _read_dataclass(kind: type, data: Any, where: str) -> Any:
+def _read_object(kind: type, names: tuple[str, ...], data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         raise ValueError(f"{where}: expected an object")
     hints = _hints(kind)
-    known = {f.name for f in dataclasses.fields(kind)} & data.keys()
+    known = [name for name in names if name in data]
     try:
         return kind(**{name: _read(hints[name], data[name], f"{where}.{name}") for name in known})
     except TypeError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,16 +32,6 @@ class Release:
         plain = to_plain(self)
         del plain["version"], plain["fleet"]["ami"]
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-_GRAVITON = re.compile(r"^(?:a1|[a-z]+\d+[a-z0-9]*g[a-z0-9]*(?:-[a-z0-9]+)?|hpc\d+g)$")
-
-
-def architecture(instance_type: str) -> str:
-    """amd64 or arm64. In a type's family, a 'g' after the generation number stands for Graviton (EC2 user guide,
-    naming conventions); a1 was the first such family. Held against moto's list of all types by a test."""
-    family = instance_type.partition(".")[0]
-    return "arm64" if _GRAVITON.match(family) else "amd64"
 
 
 @dataclass(frozen=True, slots=True)

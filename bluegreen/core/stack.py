@@ -1,4 +1,5 @@
 """A stack as its file declares it, after checking. Plain values: no defaults are computed elsewhere, no I/O happens here.
+Named tuples, for an unchanged image chain is over before as many dataclasses are defined.
 
 Durations are seconds, sizes are in the unit that the name says. A string such as `ssm:/path` is a reference to a secret
 (core/secret_ref.py); the secret itself never gets here.
@@ -6,27 +7,28 @@ Durations are seconds, sizes are in the unit that the name says. A string such a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bluegreen.core.chain import ImageSpec
 
 AGENT_PORT = 8717  # of an instance: what its agent (cloudinit/agent.py) answers at
 
+_GRAVITON = re.compile(r"^(?:a1|[a-z]+\d+[a-z0-9]*g[a-z0-9]*(?:-[a-z0-9]+)?|hpc\d+g)$")
 
-@dataclass(frozen=True, slots=True)
-class Disk:
+
+class Disk(NamedTuple):
     """The encrypted root volume, gp3."""
 
     size_gib: int = 20
     throughput_mibps: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FleetShape:
+class FleetShape(NamedTuple):
     """What is launched: `ami` is an id (ami-…), an alias (ubuntu-24.04) or an SSM parameter (ssm:/path)."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # nobody counts in it
     ami: str
     instance_types: tuple[str, ...]
     subnets: tuple[str, ...]
@@ -36,8 +38,7 @@ class FleetShape:
     docker: str = "distribution"  # where Docker comes from: installed from there, or "present" on the image
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(NamedTuple):
     """The load balancer's check of one target. `matcher` is the set of good HTTP codes, as ELB writes it; `port` is another
     one than that of the traffic."""
 
@@ -50,16 +51,14 @@ class Health:
     port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """The listener rule by its conditions; both None means the listener's default action."""
 
     host: str | None = None
     path: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(NamedTuple):
     """One place where traffic enters: load balancer name, listener port, rule, and the port on the instance."""
 
     load_balancer: str
@@ -70,16 +69,14 @@ class Traffic:
     drain_s: int = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """`password` is a reference such as ssm:/shop/registry, never a password."""
 
     username: str
     password: str
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(NamedTuple):
     """`host` as it stands in image names, with port if there is one; `ca` is the PEM text of who signed its certificate.
     With `ecr` the instance's role gets a password by itself."""
 
@@ -89,8 +86,7 @@ class Registry:
     ecr: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Logging:
+class Logging(NamedTuple):
     """Docker's log driver and its options, without the tag; `ca` is the PEM text of who signed the log server's certificate."""
 
     driver: str
@@ -98,23 +94,20 @@ class Logging:
     ca: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Workers:
+class Workers(NamedTuple):
     """Processes of a service whose command line holds `match`, as the host counts them."""
 
     match: str
-    count: int
+    count: int  # type: ignore[assignment]  # nobody counts in it
 
 
-@dataclass(frozen=True, slots=True)
-class Ulimit:
+class Ulimit(NamedTuple):
     name: str
     soft: int
     hard: int
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """A published port: `host` on the instance, `container` inside; protocol tcp or udp."""
 
     host: int
@@ -122,16 +115,14 @@ class Port:
     protocol: str = "tcp"
 
 
-@dataclass(frozen=True, slots=True)
-class DependsOn:
+class DependsOn(NamedTuple):
     """`condition` is service_started or service_healthy."""
 
     service: str
     condition: str = "service_started"
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerHealth:
+class ContainerHealth(NamedTuple):
     """Compose's healthcheck: `test` is CMD, CMD-SHELL or NONE and its words."""
 
     test: tuple[str, ...]
@@ -141,8 +132,7 @@ class ContainerHealth:
     start_period_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """One container on each instance. `image` still carries its tag; the release pins the digest. It may be the name of one of
     the stack's own `images`; `Stack.with_images` puts the reference in."""
 
@@ -164,8 +154,7 @@ class Service:
     workers: Workers | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
+class Rollout(NamedTuple):
     """`boot_timeout_s` bounds launch to healthy; `bake_s` is how long the new fleet is watched after the switch.
     `rollback_unsafe`: nothing goes back from this release by itself, nor by a rollback that does not name where to."""
 
@@ -174,8 +163,7 @@ class Rollout:
     rollback_unsafe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(NamedTuple):
     name: str
     region: str
     account: str
@@ -196,5 +184,12 @@ class Stack:
 
     def with_images(self, references: Mapping[str, str]) -> Stack:
         """The services' images by `references` (name of an image of the chain → host/repository:tag or @digest)."""
-        named = [replace(service, image=references.get(service.image, service.image)) for service in self.services]
-        return replace(self, services=tuple(named))
+        named = [service._replace(image=references.get(service.image, service.image)) for service in self.services]
+        return self._replace(services=tuple(named))
+
+
+def architecture(instance_type: str) -> str:
+    """amd64 or arm64. In a type's family, a 'g' after the generation number stands for Graviton (EC2 user guide,
+    naming conventions); a1 was the first such family. Held against moto's list of all types by a test."""
+    family = instance_type.partition(".")[0]
+    return "arm64" if _GRAVITON.match(family) else "amd64"

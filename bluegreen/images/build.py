@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from threading import Event
 from typing import IO, Protocol
 
@@ -176,7 +176,7 @@ class Builder:
             digest = self._push(planned.reference, lambda line, name=planned.name: self.told(name, line))  # type: ignore[misc]
             _check_arrived(planned, digest, registry.find(planned.reference))
             self.told(planned.name, f"pushed {planned.reference}")
-            pushed.append(replace(planned, digest=digest))
+            pushed.append(planned._replace(digest=digest))
         for planned in pushed:
             self.engine.tag(planned.reference, planned.newest)
             self._push(planned.newest, lambda line: None)

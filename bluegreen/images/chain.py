@@ -7,9 +7,8 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bluegreen.core import chain
 from bluegreen.core.chain import ImageSpec, Ingredients, Link
@@ -30,8 +29,7 @@ class Registry(Protocol):
     def labels(self, reference: str) -> Mapping[str, str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """One image of the chain as its files are now. `base` is its outside base, pinned; `digest` what the registry has under its
     key, "" when it has to be built. `values` are path → mode and hash of the inputs that decide."""
 
@@ -98,7 +96,7 @@ def survey(images: Iterable[ImageSpec], folder: Path, registry: Registry) -> tup
 
 
 def found_in(registry: Registry, planned: Planned) -> Planned:
-    return replace(planned, digest=registry.find(planned.reference))
+    return planned._replace(digest=registry.find(planned.reference))
 
 
 def because(planned: Planned, registry: Registry) -> tuple[str, ...]:

@@ -6,14 +6,13 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 _PART = re.compile(r'\s*,?\s*([A-Za-z][\w-]*)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)))?')
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(NamedTuple):
     """`scheme` in lower case ("basic", "bearer"), and its parameters ("realm", "service", "scope")."""
 
     scheme: str

@@ -10,7 +10,7 @@ import http.client
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from bluegreen import __version__
@@ -24,8 +24,7 @@ ANSWER_LIMIT = 4 << 20  # distribution and containerd refuse larger manifests
 CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)  # by the server, while nobody asked
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     status: int
     headers: http.client.HTTPMessage
     body: bytes

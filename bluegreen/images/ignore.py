@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 NAME = ".dockerignore"
 _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[\^?[^\]]+\]|\\.|.", re.S)
@@ -36,15 +36,13 @@ def glob(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts), re.S)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     number: int
     pattern: str
     takes_back: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ignore:
+class Ignore(NamedTuple):
     """The rules of a .dockerignore; empty ones ignore nothing."""
 
     lines: tuple[Line, ...] = ()

@@ -12,8 +12,8 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from bluegreen.errors import UsageError
 from bluegreen.images import ignore
@@ -22,8 +22,7 @@ _MAGIC = re.compile(r"[*?\[]")
 FOLDER_MODE = 0o755  # of folders that are there only because something in them is an input
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """`path` is relative to the context, with /. `mode` is stat's: kind and permissions. `named`: by itself in `inputs`."""
 
     path: str
@@ -41,8 +40,7 @@ class Entry:
         return stat.S_ISDIR(self.mode)
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """A folder and what of it goes in, in path order."""
 
     folder: Path

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
@@ -18,8 +17,7 @@ ACCEPT = ", ".join(_INDEXES + _MANIFESTS)
 _VARIANTS = {"amd64": ("", "v1"), "arm64": ("", "v8")}
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(NamedTuple):
     os: str
     architecture: str
     variant: str = ""
@@ -28,8 +26,7 @@ class Platform:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """(platform, digest) in the index's order."""
 
     entries: tuple[tuple[Platform, str], ...]
@@ -48,16 +45,14 @@ class Index:
         return tuple(dict.fromkeys(str(platform) for platform, _ in self.entries if platform.os != "unknown"))
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(NamedTuple):
     """`size_bytes` as it is transferred: compressed."""
 
     digest: str
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """`size_bytes` is the sum of its config and layers as they are transferred; `layers` from the lowest up."""
 
     config: str

@@ -9,7 +9,8 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bluegreen.core.image_ref import ImageRef, PinnedImage, parse
@@ -28,12 +29,11 @@ TAG_PAGES = 100  # of 1000 tags, where a registry gives as many as it is asked f
 _NEXT_PAGE = re.compile(r"<([^>]*)>[^,]*rel=\"?next")
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(NamedTuple):
     """An image of one platform with its labels, or an index with the digests of its parts."""
 
     digest: str
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
     children: tuple[str, ...] = ()
 
 

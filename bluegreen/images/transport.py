@@ -12,8 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from bluegreen.core.image_ref import is_loopback
@@ -32,8 +31,7 @@ CA_VARIABLES = (failures.CA_VARIABLE, "AWS_CA_BUNDLE")
 DOCKER_HUB = {"docker.io": "registry-1.docker.io"}  # distribution/reference names one host, the API has another
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """`password` is called when a registry first asks for it; where it is `at_hand`, with the first request, unasked."""
 
     username: str

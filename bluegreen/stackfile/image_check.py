@@ -9,7 +9,7 @@ from typing import Any
 
 from bluegreen.core import chain
 from bluegreen.core.image_ref import parse
-from bluegreen.core.release import architecture
+from bluegreen.core.stack import architecture
 from bluegreen.errors import UsageError
 
 Found = Mapping[str, Any]

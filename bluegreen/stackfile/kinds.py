@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import yaml
 
@@ -23,8 +22,7 @@ DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$")
 VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(.?))")
 
 
-@dataclass
-class Reading:
+class Reading(NamedTuple):
     """One file being read: its variables, and the mistakes so far."""
 
     mistakes: Mistakes
@@ -83,8 +81,7 @@ class Kind(Protocol):
     def schema(self) -> dict[str, Any]: ...
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """A string. A plain scalar that YAML 1.1 takes for something else must be quoted. `numbers`: plain integers are fine."""
 
     words: str = "a string"
@@ -129,8 +126,7 @@ class Text:
         return {} if self.pattern == r"[\s\S]*" else {"pattern": f"^(?:{self.pattern})$|\\$\\{{"}
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     low: int
     high: int
     unit: str = ""
@@ -151,8 +147,7 @@ class Number:
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(NamedTuple):
     words: str = "true or false"
 
     def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
@@ -167,8 +162,7 @@ class Flag:
         return {"type": "boolean"}
 
 
-@dataclass(frozen=True)
-class Duration:
+class Duration(NamedTuple):
     """Read as seconds: 500ms, 5s, 2m, 1h30m. `low` and `high` are seconds."""
 
     low: float
@@ -207,8 +201,7 @@ def seconds_words(seconds: float) -> str:
     return f"{int(seconds)}s" if seconds == int(seconds) else f"{round(seconds * 1000)}ms"
 
 
-@dataclass(frozen=True)
-class Items:
+class Items(NamedTuple):
     """A list, without an item twice when `unique`; read as a tuple of (value, node)."""
 
     item: Kind
@@ -235,8 +228,7 @@ class Items:
         return {"type": "array", "items": self.item.schema(), "minItems": self.low, "uniqueItems": self.unique}
 
 
-@dataclass(frozen=True)
-class Either:
+class Either(NamedTuple):
     """The kind is chosen by the shape of the node: scalar, list or map."""
 
     words: str

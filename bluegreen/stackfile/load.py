@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def load(path: Path, variables: Mapping[str, str], *, placeholders: bool = False
     check(found, root, mistakes)
     registry_ca, logging_ca = (read_ca(found, of, root, mistakes, path.parent) for of in ("registry", "logging"))
     mistakes.raise_any()
-    return replace(_stack(found, registry_ca), logging=read_logging(found, logging_ca), source=str(path))
+    return _stack(found, registry_ca)._replace(logging=read_logging(found, logging_ca), source=str(path))
 
 
 def _stack(found: Found, ca: str) -> core.Stack:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bluegreen.core.stack import Logging
 from bluegreen.stackfile.kinds import Text
@@ -35,15 +34,14 @@ BOUNDS = {"max-size": "10m", "max-file": "3"}
 APART = {"mode": "non-blocking", "max-buffer-size": "4m"}  # a log server that hangs holds up no container
 
 
-@dataclass(frozen=True, slots=True)
-class Driver:
+class Driver(NamedTuple):
     """`schemes` are those of its address, which goes to the option `address`; none without one."""
 
     options: Mapping[str, Text]
     defaults: Mapping[str, str]
     schemes: tuple[str, ...] = ()
     address: str = ""
-    required: tuple[str, ...] = field(default=())
+    required: tuple[str, ...] = ()
 
 
 DRIVERS = {

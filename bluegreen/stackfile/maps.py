@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import yaml
 
 from bluegreen.stackfile.kinds import BAD, Kind, Reading, Text
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """A map from names to values of one kind."""
 
     name: Text
@@ -35,8 +34,7 @@ class Table:
         return {"type": "object", **names, "additionalProperties": self.value.schema()}
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """A declared key. `not_yet` is why it is refused for now, and what works instead."""
 
     kind: Kind
@@ -46,13 +44,12 @@ class Key:
     example: str = ""
 
 
-@dataclass(frozen=True)
-class Keys:
+class Keys(NamedTuple):
     """A map with declared keys; read as a dict of those that are there. `foreign` explains keys people may try."""
 
     keys: Mapping[str, Key]
     words: str = "a map of keys"
-    foreign: Mapping[str, str] = field(default_factory=dict)
+    foreign: Mapping[str, str] = MappingProxyType({})
 
     def read(self, node: yaml.Node, key: str, reading: Reading) -> Any:
         pairs = map_pairs(node, key, reading, self.words)

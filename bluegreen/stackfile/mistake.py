@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from bluegreen.errors import StackFileError
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mistake:
+class Mistake(NamedTuple):
     """`line` and `column` count from 1; `key` is the path to the value: services.web.ports[0]."""
 
     file: str
@@ -51,7 +50,7 @@ class StackFileMistakes(StackFileError):
         )
 
     def details(self) -> dict[str, object]:
-        return {"mistakes": [asdict(mistake) for mistake in self.mistakes]}
+        return {"mistakes": [mistake._asdict() for mistake in self.mistakes]}
 
 
 def error(mistakes: Sequence[Mistake]) -> StackFileMistakes:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fake_aws import FakeAws
@@ -51,7 +51,7 @@ def pins(stack: Stack) -> dict[str, str]:
 
 
 def with_environment(**values: str) -> Service:
-    return replace(APP, environment=tuple(values.items()))
+    return APP._replace(environment=tuple(values.items()))
 
 
 @dataclass

@@ -8,7 +8,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ fi""",
 
 def docker_from(source: str) -> Stack:
     stack = a_stack()
-    return replace(stack, fleet=replace(stack.fleet, docker=source))
+    return stack._replace(fleet=stack.fleet._replace(docker=source))
 
 
 def test_docker_is_installed_from_the_distribution_and_the_containers_follow(bare: Machine) -> None:

@@ -6,7 +6,6 @@ It runs as on a host, as a program of its own; the engine is a fake that writes 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,7 +89,7 @@ def test_what_the_stack_leaves_open_is_the_images_own(machine: Machine) -> None:
 
 
 def test_a_check_can_be_taken_away_and_an_entry_point_too(machine: Machine) -> None:
-    machine.boot(a_stack(replace(APP, healthcheck=ContainerHealth(("NONE",)), entrypoint=())))
+    machine.boot(a_stack(APP._replace(healthcheck=ContainerHealth(("NONE",)), entrypoint=())))
     body = machine.engine.created("app")
     assert body["Healthcheck"]["Test"] == ["NONE"]
     assert body["Entrypoint"] == [""]
@@ -121,7 +120,7 @@ HOSTILE = {
 
 
 def test_hostile_values_arrive_byte_for_byte(machine: Machine) -> None:
-    done = machine.boot(a_stack(replace(APP, environment=tuple(HOSTILE.items()))))
+    done = machine.boot(a_stack(APP._replace(environment=tuple(HOSTILE.items()))))
     assert done.returncode == 0, done.stdout
     assert machine.engine.created("app")["Env"] == [f"{name}={value}" for name, value in HOSTILE.items()]
 
@@ -147,7 +146,7 @@ def test_the_password_goes_to_the_engine_alone(machine: Machine) -> None:
 def test_the_role_logs_in_at_ecr_by_itself(machine: Machine) -> None:
     host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
     stack = a_stack(login=None)
-    done = machine.boot(replace(stack, registry=Registry(host, ecr=True)))
+    done = machine.boot(stack._replace(registry=Registry(host, ecr=True)))
     assert done.returncode == 0, done.stdout
     assert f" login {host} as AWS" in done.stdout
     assert machine.engine.logins[0] == {"username": "AWS", "password": "ecr-password", "serveraddress": host}
@@ -164,7 +163,7 @@ def test_what_the_machine_is_stands_where_the_agent_reads_it(machine: Machine) -
 def test_the_authority_of_a_private_registry_is_where_docker_looks_before_the_login(machine: Machine) -> None:
     stack = a_stack()
     pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-    done = machine.boot(replace(stack, registry=replace(stack.registry, ca=pem)))
+    done = machine.boot(stack._replace(registry=stack.registry._replace(ca=pem)))
     assert (machine.folder / "certs.d" / "registry.example.com" / "ca.crt").read_text() == pem
     assert done.stdout.index(" trust registry.example.com") < done.stdout.index(" login registry.example.com")
 
@@ -175,7 +174,7 @@ def test_without_an_authority_none_is_written(machine: Machine) -> None:
 
 
 def test_an_open_registry_needs_no_login_and_no_role(machine: Machine) -> None:
-    assert machine.boot(a_stack(WEB, replace(APP, environment=()), login=None)).returncode == 0
+    assert machine.boot(a_stack(WEB, APP._replace(environment=()), login=None)).returncode == 0
     assert machine.engine.logins == [{}, {}]
     assert not [path for path in machine.aws.log if "security-credentials" in path]
 
@@ -206,7 +205,7 @@ def test_a_stopped_container_is_woken(machine: Machine) -> None:
 def test_a_container_with_other_settings_is_replaced_and_no_other(machine: Machine, change: dict[str, Any]) -> None:
     machine.boot(a_stack())
     machine.engine.requests.clear()
-    assert machine.boot(a_stack(WEB, replace(APP, **change))).returncode == 0
+    assert machine.boot(a_stack(WEB, APP._replace(**change))).returncode == 0
     assert machine.engine.asked("(POST|DELETE) /containers") == [
         "POST /containers/app/stop",
         "DELETE /containers/app",

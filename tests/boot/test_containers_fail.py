@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,7 +116,7 @@ def test_a_job_that_is_done_is_no_failure(machine: Machine) -> None:
 
 
 def _waiting() -> Stack:
-    return a_stack(replace(WEB, depends_on=(DependsOn("app", "service_healthy"),)), APP)
+    return a_stack(WEB._replace(depends_on=(DependsOn("app", "service_healthy"),)), APP)
 
 
 def _health(*statuses: str, status: str = "running") -> list[dict[str, Any]]:
@@ -154,7 +153,7 @@ def test_a_need_that_will_not_be_healthy_is_told(machine: Machine, later: list[A
 
 
 def test_needs_that_go_in_a_circle_start_nothing(machine: Machine) -> None:
-    done = machine.boot(a_stack(WEB, replace(APP, depends_on=(DependsOn("web"),))))
+    done = machine.boot(a_stack(WEB, APP._replace(depends_on=(DependsOn("web"),))))
     assert "failed: these services wait for each other or for one that is not there: web, app" in done.stdout
     assert machine.engine.requests == []
 

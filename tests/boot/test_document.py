@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from machine import APP, WEB, a_stack, pins, with_environment
@@ -30,7 +29,7 @@ SHAPE = """
 
 
 def test_the_shape_is_the_one_agreed_upon() -> None:
-    stack = a_stack(APP, replace(WEB, command=("-p", "80"), entrypoint=("/web",)))
+    stack = a_stack(APP, WEB._replace(command=("-p", "80"), entrypoint=("/web",)))
     document = boot_document(stack, pins(stack))
     for service in document["services"]:
         service["image"] = service["image"].partition("sha256:")[0] + "sha256:…"
@@ -56,8 +55,8 @@ def test_a_password_that_is_no_reference_is_refused_and_not_repeated(password: s
     [
         (with_environment(A="x\0y"), "services.app.environment.A holds a NUL"),
         (with_environment(A="\ud800"), "services.app.environment.A holds a NUL or half a character"),
-        (replace(APP, command=("a", "b\0")), "services.app.command.1 holds a NUL"),
-        (replace(APP, user="\0"), "services.app.user holds a NUL"),
+        (APP._replace(command=("a", "b\0")), "services.app.command.1 holds a NUL"),
+        (APP._replace(user="\0"), "services.app.user holds a NUL"),
         (with_environment(**{"A B": ""}), "services.app.environment.A B cannot name a variable"),
         (with_environment(**{"": ""}), "cannot name a variable"),
         (with_environment(**{"A=B": ""}), "cannot name a variable"),
@@ -77,7 +76,7 @@ def test_what_no_machine_could_take_is_refused_with_its_place(service: Service, 
 
 @pytest.mark.parametrize("name", ["a", "-web", "we b", "web/1", "łeb"])
 def test_a_name_that_docker_refuses_is_refused_here(name: str) -> None:
-    stack = a_stack(replace(APP, name=name))
+    stack = a_stack(APP._replace(name=name))
     with pytest.raises(UsageError, match="cannot name a container"):
         boot_document(stack, {name: next(iter(pins(a_stack(APP)).values()))})
 

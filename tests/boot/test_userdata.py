@@ -11,7 +11,6 @@ import random
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,8 +164,8 @@ def test_the_sandbox_reads_it() -> None:
     document = read_as_the_sandbox_does(_render(stack))
     assert document.stack == "shop"
     pinned = pins(stack)
-    app = replace(APP, image=pinned["app"], environment=tuple(sorted(APP.environment)))
-    assert set(document.services) == {app, replace(WEB, image=pinned["web"])}
+    app = APP._replace(image=pinned["app"], environment=tuple(sorted(APP.environment)))
+    assert set(document.services) == {app, WEB._replace(image=pinned["web"])}
 
 
 def test_its_images_can_be_read_from_it() -> None:
@@ -200,7 +199,7 @@ names = st.from_regex(r"[A-Za-z_ł-][A-Za-z0-9_.-]{0,20}", fullmatch=True).map(l
 @example({"A": "x'\"\n" * 2048, "B": "no", "C": "1e3", "D": "null", "E": "~", "F": "!!python/object:os"}, ["-e", "*a"])
 @example({"A": "#cloud-config\nruncmd: [reboot]", "B": "|", "C": ">-", "D": "&a *b", "E": "\ud7ff\ue000"}, ["\n", " "])
 def test_any_value_survives_byte_for_byte(environment: dict[str, str], words: list[str]) -> None:
-    service = replace(APP, environment=tuple(environment.items()), command=tuple(words), working_dir="".join(words))
+    service = APP._replace(environment=tuple(environment.items()), command=tuple(words), working_dir="".join(words))
     data = _render(a_stack(service))
     assert len(data) <= LIMIT
     (found,) = _document(data)["services"]
@@ -217,10 +216,10 @@ def _noise(size: int) -> str:
 def test_there_is_room_for_more_than_usual() -> None:
     """Ten services, thirty variables and a certificate. If this fails, the programs have grown too fat."""
     variables = {f"SETTING_NUMBER_{number}": _noise(10 + number) for number in range(30)}
-    services = [replace(APP, name=f"app{number}", ports=WEB.ports) for number in range(10)]
-    stack = a_stack(*services, replace(with_environment(**variables), name="settings"))
+    services = [APP._replace(name=f"app{number}", ports=WEB.ports) for number in range(10)]
+    stack = a_stack(*services, with_environment(**variables)._replace(name="settings"))
     pem = f"-----BEGIN CERTIFICATE-----\n{_noise(700)}\n-----END CERTIFICATE-----\n"
-    assert len(_render(replace(stack, registry=replace(stack.registry, ca=pem)))) <= LIMIT
+    assert len(_render(stack._replace(registry=stack.registry._replace(ca=pem)))) <= LIMIT
 
 
 def test_the_limit_is_ec2s_to_the_byte(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from bluegreen.aws import facts as ask
@@ -133,7 +132,7 @@ class Stage:
         return self.versions[target]
 
     def deploy(self, version: str, stack: Stack | None = None, **change: Any) -> Outcome:
-        stack = replace(stack or shop(version), **change)
+        stack = (stack or shop(version))._replace(**change)
         return commands.deploy(self.world, self.job(version, stack))
 
     def job(self, version: str, stack: Stack) -> commands.Deploy:

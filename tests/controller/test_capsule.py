@@ -50,7 +50,7 @@ def with_consoles(stage: Stage, text: Callable[[str], str]) -> Consoles:
 
 def patient(boot_timeout_s: int, count: int = 4) -> Stack:
     stack = shop("B", count)
-    return replace(stack, rollout=replace(stack.rollout, boot_timeout_s=boot_timeout_s))
+    return stack._replace(rollout=stack.rollout._replace(boot_timeout_s=boot_timeout_s))
 
 
 def journal(stage: Stage) -> tuple[ev.Event, ...]:

@@ -56,7 +56,7 @@ def test_the_standby_stays_attached_and_healthy_while_the_next_one_is_deployed(s
 @pytest.mark.parametrize(("port", "told"), [(None, "traffic-port"), (8717, "8717")])
 def test_the_checks_may_go_to_a_port_of_their_own(stage: Stage, port: int | None, told: str) -> None:
     (binding,) = shop("A").traffic
-    assert stage.deploy("A", traffic=(replace(binding, health=replace(binding.health, port=port)),)).exit_code == 0
+    assert stage.deploy("A", traffic=(binding._replace(health=binding.health._replace(port=port)),)).exit_code == 0
     (group,) = stage.boto.client("elbv2").describe_target_groups()["TargetGroups"]
     assert (group["Port"], group["HealthCheckPort"], group["HealthCheckPath"]) == (8080, told, "/health")
 

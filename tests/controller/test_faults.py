@@ -340,7 +340,7 @@ def test_a_load_balancer_of_another_type_is_refused_before_anything_is_changed(s
     stage.boto.client("elbv2").create_load_balancer(Name="net", Type="network", Subnets=list(seed.SUBNETS))
     stage.engine.calls.clear()
     with pytest.raises(Refused, match="net is a network load balancer: not supported yet"):
-        stage.deploy("B", traffic=(replace(shop("B").traffic[0], load_balancer="net", rule=None),))
+        stage.deploy("B", traffic=(shop("B").traffic[0]._replace(load_balancer="net", rule=None),))
     assert not {operation for _, operation in stage.calls()} & {
         "RunInstances",
         "ModifyRule",

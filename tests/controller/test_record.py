@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,7 +111,7 @@ def test_a_stack_file_of_another_account_or_region_is_refused_before_any_write(
 ) -> None:
     stage.engine.calls.clear()
     with pytest.raises(Refused, match="lives in account 123456789012") as caught:
-        stage.deploy("C", replace(shop("C"), **change))  # type: ignore[arg-type]
+        stage.deploy("C", shop("C")._replace(**change))  # type: ignore[arg-type]
     assert caught.value.exit_code == 5 and writes(stage) == []
 
 

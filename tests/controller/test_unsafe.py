@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bluegreen.controller import degraded
@@ -12,7 +10,7 @@ from bluegreen.errors import Interrupted, Refused
 from bluegreen.local.book import LocalBook
 from tests.controller.stage import OWNER, Stage, shop
 
-ONE_WAY = {"rollout": replace(shop("B").rollout, rollback_unsafe=True)}
+ONE_WAY = {"rollout": shop("B").rollout._replace(rollback_unsafe=True)}
 
 
 @pytest.fixture
@@ -79,7 +77,7 @@ def test_a_bake_that_finds_it_ill_puts_nothing_back_and_asks(stage: Stage) -> No
             stage.sick = set(stage.of("B"))
 
     stage.eyes.on_step = on_step
-    rollout = replace(ONE_WAY["rollout"], bake_s=60)
+    rollout = ONE_WAY["rollout"]._replace(bake_s=60)
     outcome = stage.deploy("B", rollout=rollout)
     assert outcome.exit_code == 7 and "rollback: unsafe" in outcome.sentence
     assert "--unsafe-to shop-1" in outcome.next

@@ -16,8 +16,8 @@ from bluegreen.core.guard import forbidden
 from bluegreen.core.observation import Binding, Group, Instance, Observation, Target
 from bluegreen.core.plain import from_plain, to_plain
 from bluegreen.core.record import Record
-from bluegreen.core.release import Release, architecture, spread
-from bluegreen.core.stack import FleetShape
+from bluegreen.core.release import Release, spread
+from bluegreen.core.stack import FleetShape, architecture
 from bluegreen.core.step import DeleteGroup, Deregister, SetWeights, Step, Terminate, client_token
 
 STACKS = st.from_regex(r"[a-z]([a-z0-9]|-(?=[a-z0-9])){0,31}", fullmatch=True)
@@ -74,8 +74,8 @@ def test_the_version_is_a_label_and_all_else_counts() -> None:
     assert replace(RELEASE, version="2").id == RELEASE.id and len(RELEASE.id) == 12
     for change in ({"ami": "ami-2"}, {"user_data_sha256": "x"}, {"images": (("web", "r/web@sha256:2"),)}):
         assert replace(RELEASE, **change).id != RELEASE.id
-    assert replace(RELEASE, fleet=replace(RELEASE.fleet, count=5)).id != RELEASE.id
-    assert replace(RELEASE, fleet=replace(RELEASE.fleet, ami="ami-1")).id == RELEASE.id, "the alias is resolved"
+    assert replace(RELEASE, fleet=RELEASE.fleet._replace(count=5)).id != RELEASE.id
+    assert replace(RELEASE, fleet=RELEASE.fleet._replace(ami="ami-1")).id == RELEASE.id, "the alias is resolved"
 
 
 def test_architectures_agree_with_ec2s_own_list() -> None:

@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -53,10 +52,10 @@ class Stand:
 
     def boot(self, environment: Mapping[str, str], words: Sequence[str]) -> tuple[dict[bytes, bytes], list[bytes]]:
         """Environment and arguments of the container's first process."""
-        service = replace(
-            APP, name=NAME, environment=tuple(environment.items()), entrypoint=WAITS, command=tuple(words)
+        service = APP._replace(
+            name=NAME, environment=tuple(environment.items()), entrypoint=WAITS, command=tuple(words)
         )
-        stack = a_stack(replace(service, healthcheck=None, stop_grace_period_s=0.0), login=None)
+        stack = a_stack(service._replace(healthcheck=None, stop_grace_period_s=0.0), login=None)
         program = self._write(userdata.render(stack, {NAME: self._image}))
         moved = {
             "BLUEGREEN_CONSOLE": os.devnull,

@@ -98,20 +98,19 @@ def test_the_key_is_of_content_modes_and_names_alone(
 def test_whatever_decides_what_a_build_makes_is_in_the_key(tmp_path: Path) -> None:
     with folder() as root:
         put(root, {"a": (b"1", 0o644), "b": (b"2", 0o644)}, ["a", "b"])
-        from dataclasses import replace
 
         others = [
-            replace(SPEC, platform="linux/arm64"),
-            replace(SPEC, args=(("X", "1"),)),
-            replace(SPEC, args=(("X", "2"),)),
-            replace(SPEC, inputs=("a",)),
+            SPEC._replace(platform="linux/arm64"),
+            SPEC._replace(args=(("X", "1"),)),
+            SPEC._replace(args=(("X", "2"),)),
+            SPEC._replace(inputs=("a",)),
         ]
         keys = {key(root), *(key(root, spec) for spec in others)}
         (root / "Dockerfile").write_text(FROM_SCRATCH + "USER 1\n")
         keys.add(key(root))
         assert len(keys) == 6
 
-        by_lock = replace(SPEC, key_files=("a",))
+        by_lock = SPEC._replace(key_files=("a",))
         before = key(root, by_lock)
         (root / "in" / "b").write_text("changed")
         assert key(root, by_lock) == before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def test_stages_of_the_same_file_may_be_used(tmp_path: Path) -> None:
     content = stages + "COPY --from=one \\\n  /a /b\nCOPY --from=0 /a /c\n"
     assert text(tmp_path, content) == content
     with pytest.raises(UsageError, match="is declared from scratch"):
-        text(tmp_path, content, replace(SPEC, base="scratch"))
+        text(tmp_path, content, SPEC._replace(base="scratch"))
 
 
 def test_a_missing_dockerfile_is_told(tmp_path: Path) -> None:
