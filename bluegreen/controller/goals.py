@@ -61,7 +61,7 @@ def _swap_goal(world: World, record: Record, to: str, *, unsafe: bool) -> Goal |
     else:
         raise _no_way_back(record, to)
     if not unsafe:
-        _refuse_unsafe(record.stack, live, target)
+        _refuse_unsafe(record.stack, _switched_to(world, record) or live, target)
     return Goal(
         kind="rollback",
         stack=record.stack,
@@ -85,6 +85,18 @@ def _mark(record: Record, left: Fleet, target: Fleet | None, now: float) -> Roll
     if target is not None and before is not None and before.release == target.release:
         return None
     return RolledBack(left.release, left.label, now)
+
+
+def _switched_to(world: World, record: Record) -> Fleet | None:
+    """The fleet of an unfinished deployment that was given weight."""
+    goal = record.goal
+    if goal is None or goal.kind != "deploy" or goal.fleet is None:
+        return None
+    return goal.fleet if _moved(fold(world.records.events(goal.deployment))) else None
+
+
+def _moved(done: Progress) -> bool:
+    return any(done.gave_weight(arn) for arn in done.groups.values())
 
 
 def _refuse_unsafe(stack: str, left: Fleet, target: Fleet | None) -> None:
@@ -145,7 +157,7 @@ def stop_goal(world: World, record: Record, kind: str, *, unsafe: bool = False) 
         return replace(goal, started_at=world.clock.now())
     assert goal.fleet is not None
     done = fold(world.records.events(goal.deployment))
-    moved = any(done.gave_weight(arn) for arn in done.groups.values())
+    moved = _moved(done)
     if moved and not unsafe:
         _refuse_unsafe(record.stack, goal.fleet, goal.live)
     unseen = [world.clock.now() + APPEAR_S] if record.owner and not done.attempts else []

@@ -88,8 +88,11 @@ def group_name(stack: str, colour: Colour, epoch: int, binding: int) -> str:
 
 
 def is_older(deployment: str, other: str) -> bool:
-    """By their epochs. Raises ValueError for what is no deployment id."""
-    return split_deployment(deployment)[1] < split_deployment(other)[1]
+    """By their epochs. What is no deployment id is older than nothing, and nothing is older than it."""
+    try:
+        return split_deployment(deployment)[1] < split_deployment(other)[1]
+    except ValueError:
+        return False
 
 
 def deployment_id(stack: str, epoch: int) -> str:

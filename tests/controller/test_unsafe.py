@@ -61,7 +61,7 @@ def interrupted_after_the_switch(stage: Stage) -> None:
 
 def test_after_the_switch_neither_abort_nor_rollback_undoes_it_unless_it_is_typed(stage: Stage) -> None:
     interrupted_after_the_switch(stage)
-    for undo in (stage.abort, stage.rollback):
+    for undo in (stage.abort, stage.rollback, lambda: stage.rollback("shop-1")):
         with pytest.raises(Refused, match="rollback: unsafe") as caught:
             undo()
         assert "--unsafe-to shop-1" in caught.value.next

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bluegreen.core.event import Shifting, event_from_plain, event_to_plain
-from bluegreen.core.fleet import BindingRef, Colour, Fleet, deployment_id, group_name, split_deployment
+from bluegreen.core.fleet import BindingRef, Colour, Fleet, deployment_id, group_name, is_older, split_deployment
 from bluegreen.core.goal import Before, Goal, GroupSpec
 from bluegreen.core.guard import forbidden
 from bluegreen.core.observation import Binding, Group, Instance, Observation, Target
@@ -153,3 +153,11 @@ def test_the_guard_lets_a_right_switch_through_and_no_loss_of_capacity() -> None
     assert "would fall from 2 to 1" in (forbidden(switch, world(new_healthy=1)) or "")
     assert forbidden(switch, world(live_healthy=1, new_healthy=1)) is None, "as many as before"
     assert forbidden(Terminate("shop-2", ("i-new",), ""), world()) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "older"),
+    [("shop-2", "shop-10", True), ("shop-10", "shop-2", False), ("shop-2", "shop-2", False), ("", "shop-2", False)],
+)
+def test_which_of_two_deployments_is_older(one: str, other: str, *, older: bool) -> None:
+    assert is_older(one, other) is older
