@@ -11,7 +11,7 @@ from bluegreen.controller.hold import Hold, refuse_if_held
 from bluegreen.core.goal import Goal
 from bluegreen.core.record import Owner
 from bluegreen.core.step import Launch, Register, SetWeights, Step, Terminate
-from bluegreen.errors import BluegreenError, Held, Interrupted, OutcomeUnknown, Superseded
+from bluegreen.errors import BluegreenError, Held, Interrupted, OutcomeUnknown, Refused, Superseded
 from tests.controller.stage import OWNER, Stage, during, shop
 
 
@@ -253,3 +253,18 @@ def test_deploy_is_refused_while_a_rollback_stands(stage: Stage) -> None:
 def _goal(stage: Stage) -> Goal:
     live = stage.record().live
     return Goal("rollback", "shop", "shop-9", stage.clock.now(), live, live, None, ())
+
+
+def test_gc_is_refused_while_a_bake_is_unfinished(stage: Stage) -> None:
+    stage.deploy("A")
+
+    def on_step(step: Step) -> None:
+        stage.clock.interrupt = isinstance(step, SetWeights) and step.shift
+
+    stage.eyes.on_step = on_step
+    with pytest.raises(Interrupted):
+        stage.deploy("B", rollout=shop("B").rollout._replace(bake_s=60))
+    before = stage.running()
+    with pytest.raises(Refused, match="deploy shop-2 of shop was not finished"):
+        stage.gc()
+    assert stage.running() == before == {"A": 4, "B": 4}

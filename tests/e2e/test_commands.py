@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from program import KEYS, Program, Sandbox
+from program import KEYS, ROOT, Program, Sandbox
 
 pytestmark = pytest.mark.e2e
 
@@ -50,7 +50,7 @@ def test_deploy_again_rollback_and_what_history_tells(sandbox: Sandbox, tmp_path
 
 
 def test_a_check_of_the_agent_is_refused_where_instances_have_none(sandbox: Sandbox, tmp_path: Path) -> None:
-    demo = (Path(__file__).parents[2] / "stacks" / "demo.yml").read_text("utf-8")
+    demo = (ROOT / "stacks" / "demo.yml").read_text("utf-8")
     file = tmp_path / "agent.yml"
     file.write_text(demo.replace("path: /health", "path: agent"), "utf-8")
     verb, _, *rest = sandbox.deploy_words("A")
@@ -58,6 +58,16 @@ def test_a_check_of_the_agent_is_refused_where_instances_have_none(sandbox: Sand
     assert done.code == 5 and "health.path agent needs hosts with an agent" in done.err, done
     assert "sandbox up --mode docker" in done.err
     assert not [call for call in sandbox.calls() if call["operation"].startswith(("Create", "Run"))]
+
+
+def test_credentials_of_another_account_are_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    verb, demo, *rest = sandbox.deploy_words("A")
+    file = tmp_path / "elsewhere.yml"
+    file.write_text((ROOT / demo).read_text("utf-8").replace("123456789012", "999999999999"), "utf-8")
+    done = sandbox.run(verb, str(file), *rest)
+    assert done.code == 5, done
+    assert "these credentials are for account 123456789012, but demo lives in 999999999999" in done.err
+    assert {call["service"] for call in sandbox.calls()} == {"sts"}
 
 
 def test_the_broken_version_answers_nothing_and_leaves_nothing(sandbox: Sandbox) -> None:

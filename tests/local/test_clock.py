@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 from bluegreen.local.clock import AGREE_S, SystemClock
 
 HOUR_S = 3600.0
@@ -26,3 +30,25 @@ def test_a_clock_that_is_right_is_left_alone() -> None:
     before = offset(clock)
     clock.follow(clock.now() - AGREE_S / 2)
     assert offset(clock) == before
+
+
+def test_a_first_ctrl_c_ends_the_next_sleep_and_a_second_one_the_process() -> None:
+    program = (
+        "from bluegreen.errors import Interrupted\n"
+        "from bluegreen.local.clock import SystemClock\n"
+        "clock = SystemClock()\n"
+        "clock.listen()\n"
+        "print('listens', flush=True)\n"
+        "try:\n"
+        "    clock.sleep(60)\n"
+        "except Interrupted:\n"
+        "    print('interrupted', flush=True)\n"
+        "import time\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for said in ("listens", "interrupted"):
+            assert process.stdout.readline() == f"{said}\n"
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
