@@ -54,7 +54,7 @@ A rollback goes past a heal: it takes the next epoch and switches. What the heal
 def rules(given: tuple[Rule, ...]) -> str:
     lines = []
     for number, rule in enumerate(given, 1):
-        text = (rule.__doc__ or "").splitlines()[0].removesuffix(".")
+        text = " ".join((rule.__doc__ or "").split()).removesuffix(".")
         condition, colon, act = text.partition(": ")
         name = rule.__name__.replace("_", " ")
         lines.append(f"{number}. **{name}**: {condition}{colon and ' → '}{act}.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bluegreen.core import event as ev
-from bluegreen.core.decide.case import VISIBILITY_S, Case
+from bluegreen.core.decide.case import LOOK, VISIBILITY_S, Case
 from bluegreen.core.decision import Decision, Fail, Finish, Wait
 from bluegreen.core.outcome import Outcome
 
 
 def bake(case: Case) -> Decision | None:
-    """The bake is not over: watch the new fleet, and put the old one back when it has more healthy instances."""
+    """The bake is not over: watch the new fleet, and put the old one back when it has more healthy instances: where
+    that is declared unsafe, ask for a human."""
     if case.promoted or not case.goal.bake_s:
         return None
     until = case.shifted_at + case.goal.bake_s
@@ -21,7 +22,7 @@ def bake(case: Case) -> Decision | None:
         return _no_safe_way(case, words) if case.fleet.rollback_unsafe else Fail(words)
     if case.seen.at >= until:
         return None
-    return Wait(until, f"baking, {new}/{case.count} healthy", frozenset({"health", "traffic", "record"}))
+    return Wait(until, f"baking, {new}/{case.count} healthy", LOOK)
 
 
 def _no_safe_way(case: Case, words: str) -> Finish:
@@ -46,9 +47,7 @@ def unknown(case: Case) -> Decision | None:
     until = case.shifted_at + case.goal.bake_s + VISIBILITY_S
     until = max(until, resumed.at + VISIBILITY_S if (resumed := case.done.last(ev.Resumed)) else 0.0)
     if case.seen.at < until:
-        return Wait(
-            until, f"AWS does not tell the health of {blind} targets", frozenset({"health", "traffic", "record"})
-        )
+        return Wait(until, f"AWS does not tell the health of {blind} targets", LOOK)
     return Finish(
         Outcome(
             "needs-human",

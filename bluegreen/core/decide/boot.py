@@ -7,14 +7,12 @@ from dataclasses import replace
 
 from bluegreen.core import boot as console_of
 from bluegreen.core import event as ev
-from bluegreen.core.decide.case import Case
+from bluegreen.core.decide.case import LOOK, Case
 from bluegreen.core.decide.launch import boot_deadline
 from bluegreen.core.decision import Decision, Fail, Note, Wait
-from bluegreen.core.observation import Part
 
 ASK_AFTER_S = 10.0  # of boot: before that, no machine has failed, and a call would be in vain
 ASK_EVERY_S = 10.0
-LOOK: frozenset[Part] = frozenset({"health", "traffic", "record"})
 STEADY_S = 2.0  # a new target is healthy after one passed check (ELB user guide, "Target group health checks")
 FLAPS = 3
 ASK_AT_ONCE = 2  # consoles; what fails for all of a fleet any two of it tell
@@ -22,7 +20,7 @@ ASK_AT_ONCE = 2  # consoles; what fails for all of a fleet any two of it tell
 
 def wait_healthy(case: Case) -> Decision | None:
     """Not every instance is healthy for two seconds, or a stranger is in a group: wait to the boot deadline or to a failed
-    boot, then fail. Healthy and not again three times is a failure too."""
+    boot, then fail. All healthy and then not, three times, is a failure too."""
     if case.promoted or case.shifting:
         return None
     groups = [case.seen.group(arn) for arn in case.groups]

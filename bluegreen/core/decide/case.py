@@ -9,12 +9,13 @@ from bluegreen.core import event as ev
 from bluegreen.core.decision import Act, Decision
 from bluegreen.core.fleet import Fleet, split_deployment
 from bluegreen.core.goal import Before, Goal
-from bluegreen.core.observation import Binding, Observation
+from bluegreen.core.observation import Binding, Observation, Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import Progress
 from bluegreen.core.step import Mark
 from bluegreen.core.tags import LIVE_SINCE
 
+LOOK: frozenset[Part] = frozenset({"health", "traffic", "record"})  # at what may change while a rule waits
 VISIBILITY_S = 120  # how long a launch that AWS acknowledged may stay unseen (EC2 eventual consistency)
 APPEAR_S = ev.LATE_S + VISIBILITY_S  # how long after its journal line a launch may bring instances to light
 

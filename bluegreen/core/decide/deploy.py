@@ -1,5 +1,5 @@
 """A deploy as an ordered list of rules: the first that applies decides. The documentation of the lifecycle is made from
-RULES, so the first line of each rule's docstring is written for readers. Steps of one decision are independent."""
+RULES, so each rule's docstring is written for readers. Steps of one decision are independent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from bluegreen.core import event as ev
 from bluegreen.core.decide.bake import bake, unknown
 from bluegreen.core.decide.boot import wait_healthy
-from bluegreen.core.decide.case import VISIBILITY_S, Case, Rule, superseded
+from bluegreen.core.decide.case import LOOK, VISIBILITY_S, Case, Rule, superseded
 from bluegreen.core.decide.launch import launch, register
 from bluegreen.core.decide.retire import retire
 from bluegreen.core.decision import Act, Decision, Fail, Finish, Wait
@@ -66,7 +66,7 @@ def undo(case: Case) -> Decision | None:
     if steps := _traffic_back(case):
         return Act(steps)
     if case.seen.at < (until := case.done.late_until(ev.LATE_S)):
-        return Wait(until, "a switch that had no answer may still happen", frozenset({"traffic", "health", "record"}))
+        return Wait(until, "a switch that had no answer may still happen", LOOK)
     ending = retire(case, case.fleet, drain=case.shifting)
     return ending or Finish(_undone(case, case.done.failed))
 
@@ -158,7 +158,7 @@ def stuck(case: Case) -> Decision | None:
     healthy, stack = case.seen.healthy(case.groups), case.goal.stack
     if case.seen.at < since + VISIBILITY_S:
         why = f"{healthy}/{case.count} healthy"
-        return Wait(since + VISIBILITY_S, why, frozenset({"health", "traffic", "record"}))
+        return Wait(since + VISIBILITY_S, why, LOOK)
     return Finish(
         Outcome(
             "needs-human",

@@ -5,7 +5,7 @@ Asked again after each act, it answers what is still to do, and None when nothin
 
 from __future__ import annotations
 
-from bluegreen.core.decide.case import APPEAR_S, Case
+from bluegreen.core.decide.case import APPEAR_S, LOOK, Case
 from bluegreen.core.decision import Act, Decision, Note, Wait
 from bluegreen.core.event import Draining
 from bluegreen.core.fleet import Fleet
@@ -50,7 +50,7 @@ def _drain(case: Case, fleet: Fleet) -> Decision | None:
         return Act(tuple(Deregister(g.arn, tuple(sorted(g.ids)), why) for g in groups if g.ids))
     until = (began or case.seen.at) + case.goal.drain_s + DRAIN_SLACK_S
     if any(group.count("draining") for group in groups) and case.seen.at < until:
-        return Wait(until, f"{fleet.label} finishes its open requests", frozenset({"traffic", "health", "record"}))
+        return Wait(until, f"{fleet.label} finishes its open requests", LOOK)
     return None
 
 
