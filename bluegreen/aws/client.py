@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bluegreen.aws.credentials import STILL_EXPIRED, expired
+from bluegreen.core.times import CONNECT_S, READ_S
 from bluegreen.errors import (
     CloudError,
     NoCapacity,
@@ -26,7 +27,6 @@ from bluegreen.errors import (
     Unreachable,
 )
 
-CONNECT_S, READ_S = 2, 5
 ATTEMPTS = 5
 MAX_CALLS = 20_000  # a bound on one command; a hot loop trips it
 

@@ -13,10 +13,10 @@ from bluegreen.core.degraded import NoWay, WayBack, bindings_of, way_back
 from bluegreen.core.fleet import OwnedGroup
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.record import Owner
+from bluegreen.core.times import WATCH_S
 from bluegreen.errors import BluegreenError, CloudError, NeedsHuman, NotFound, Refused, Unreadable
 
 TRY_S = 60.0
-WATCH_S = 10.0
 POLL_S = 0.5
 TRIES = 10
 Seen = TypeVar("Seen")

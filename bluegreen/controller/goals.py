@@ -7,18 +7,17 @@ from dataclasses import replace
 from bluegreen.controller.resolve import before_now
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
-from bluegreen.core.decide.case import APPEAR_S
 from bluegreen.core.fleet import Fleet, deployment_id, is_older
 from bluegreen.core.goal import Goal, RolledBack
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import Progress, fold
 from bluegreen.core.record import Record
+from bluegreen.core.times import APPEAR_S, WATCH_S
 from bluegreen.errors import Refused
 
 UPKEEP = ("heal", "gc")  # a rollback goes past them: they undo nothing and are nothing to go back from
 UNDONE = ("undone", "aborted", "refused")
 LOOK_BACK = 20  # epochs
-WATCH_S = 10  # a rollback that took over a run watches the weights for so long: one late write of that run may land
 
 
 def rollback_goal(world: World, record: Record, to: str = "", *, unsafe: bool = False) -> Goal | Outcome:

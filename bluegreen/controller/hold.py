@@ -13,12 +13,9 @@ from dataclasses import replace
 
 from bluegreen.core.goal import Goal
 from bluegreen.core.record import Owner, Record
+from bluegreen.core.times import BEAT_S, FRESH_S
 from bluegreen.errors import CloudError, Held, OutcomeUnknown, Superseded
 from bluegreen.ports import Clock, Records
-
-BEAT_S = 5.0
-FRESH_S = 2.0  # a conditional write that is not older lets a change go out
-LATE_S = 9.0  # FRESH_S, and the 7 s after which a call of ours has been given up: a change that ends later was paused
 
 
 def new_id() -> str:

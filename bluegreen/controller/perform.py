@@ -6,7 +6,7 @@ journal keeps (a refused launch).
 
 from __future__ import annotations
 
-from bluegreen.controller.hold import LATE_S, Hold
+from bluegreen.controller.hold import Hold
 from bluegreen.controller.journal import Journal
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
@@ -26,6 +26,7 @@ from bluegreen.core.step import (
     Terminate,
     Write,
 )
+from bluegreen.core.times import PAUSED_S
 from bluegreen.errors import (
     CloudError,
     LineTaken,
@@ -145,7 +146,7 @@ class Performer:
             self.journal.write(ev.Unanswered(self._now(), step.binding.arn))
             raise
         finally:
-            if self.hold.age_s > LATE_S:
+            if self.hold.age_s > PAUSED_S:
                 self._after_a_pause(step)
 
     def _after_a_pause(self, step: SetWeights | PutBack) -> None:

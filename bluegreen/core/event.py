@@ -14,8 +14,6 @@ from bluegreen.core.goal import Goal
 from bluegreen.core.plain import from_plain, to_plain
 from bluegreen.core.record import Owner
 
-LATE_S = 10  # how long a call that had no answer may still take effect: connect 2 s, read 5 s, and a margin
-
 
 @dataclass(frozen=True, slots=True)
 class Started:

@@ -61,13 +61,18 @@ class OwnedGroup:
 
 @dataclass(frozen=True, slots=True)
 class BindingRef:
-    """Where the weights stand. `arn` is the rule's, or the listener's when `default` (its default action)."""
+    """Where the weights stand. `arn` is the rule's, or the listener's when `default` (its default action). `port` is the
+    listener's; `host` and `path` are the rule's conditions. With them it is found again when somebody made it anew; 0 and ""
+    when an older bluegreen wrote it."""
 
     load_balancer: str
     listener: str
     arn: str
     default: bool
     name: str  # for messages: "shop-alb:443 host shop.example.com"
+    port: int = 0
+    host: str = ""
+    path: str = ""
 
 
 Weights = tuple[tuple[str, int], ...]  # (target group ARN, weight), sorted by ARN

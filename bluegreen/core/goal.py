@@ -62,11 +62,14 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """A release that a rollback took the traffic from; `fleet` is the label of the fleet that ran it, `at` when."""
+    """A release that a rollback took the traffic from; `fleet` is the label of the fleet that ran it, `at` when, `by` whom.
+    `acknowledged`: `resume` has said that it may be deployed again."""
 
     release: str
     fleet: str
     at: float
+    by: str = ""
+    acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

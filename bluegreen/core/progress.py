@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bluegreen.core import event as ev
 from bluegreen.core.fleet import Fleet, Weights
+from bluegreen.core.times import LATE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _changes(progress: Progress, event: ev.Event) -> dict[str, Any]:
             return _with(progress, replace(progress.attempts[token], instances=instances))
         case ev.LaunchRefused(token=token, at=at) if token in progress.attempts:
             attempt = progress.attempts[token]
-            unsure = attempt.unsure and at < attempt.at + ev.LATE_S  # later on, its token would have answered with ids
+            unsure = attempt.unsure and at < attempt.at + LATE_S  # later on, its token would have answered with ids
             return _with(progress, replace(attempt, refused=event, unsure=unsure))
         case ev.Unanswered(of=token) if token in progress.attempts:
             return _with(progress, replace(progress.attempts[token], unsure=True, at=event.at))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bluegreen.core.fleet import BindingRef, Fleet
 from bluegreen.core.goal import Goal, RolledBack
+from bluegreen.core.times import LEASE_S
 
 SCHEMA = 1
 
@@ -30,13 +31,14 @@ class Record:
     `account` and `region` are where its fleets are; "" in a record of an older bluegreen.
     `doomed` are fleets that have left the traffic and wait for their end.
     `rolled_back` is what the newest rollback took the traffic from: it is not deployed again until somebody says so.
+    `live_since` and `live_by`: when and by whom the live fleet was given the traffic; 0 and "" when an older bluegreen wrote it.
     """
 
     stack: str
     epoch: int
     rvn: str = ""
     op_id: str = ""
-    lease_s: int = 20
+    lease_s: int = LEASE_S
     beat_at: float = 0.0
     owner: Owner | None = None
     goal: Goal | None = None
@@ -48,6 +50,8 @@ class Record:
     account: str = ""
     region: str = ""
     rolled_back: RolledBack | None = None
+    live_since: float = 0.0
+    live_by: str = ""
 
     @property
     def fleets(self) -> tuple[Fleet, ...]:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from bluegreen.core.decide.case import APPEAR_S
 from bluegreen.core.event import (
     Draining,
     Event,
@@ -29,6 +28,7 @@ from bluegreen.core.goal import Goal
 from bluegreen.core.observation import Binding, Group, Instance, Observation, Part, Target
 from bluegreen.core.progress import Progress, fold
 from bluegreen.core.record import Record
+from bluegreen.core.times import APPEAR_S
 
 T = TypeVar("T")
 

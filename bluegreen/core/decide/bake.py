@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bluegreen.core import event as ev
-from bluegreen.core.decide.case import LOOK, VISIBILITY_S, Case
+from bluegreen.core.decide.case import LOOK, Case
 from bluegreen.core.decision import Decision, Fail, Finish, Wait
 from bluegreen.core.outcome import Outcome
+from bluegreen.core.times import VISIBILITY_S
 
 
 def bake(case: Case) -> Decision | None:

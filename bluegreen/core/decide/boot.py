@@ -10,10 +10,10 @@ from bluegreen.core import event as ev
 from bluegreen.core.decide.case import LOOK, Case
 from bluegreen.core.decide.launch import boot_deadline
 from bluegreen.core.decision import Decision, Fail, Note, Wait
+from bluegreen.core.times import STEADY_S
 
 ASK_AFTER_S = 10.0  # of boot: before that, no machine has failed, and a call would be in vain
 ASK_EVERY_S = 10.0
-STEADY_S = 2.0  # a new target is healthy after one passed check (ELB user guide, "Target group health checks")
 FLAPS = 3
 ASK_AT_ONCE = 2  # consoles; what fails for all of a fleet any two of it tell
 

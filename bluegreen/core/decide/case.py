@@ -16,8 +16,6 @@ from bluegreen.core.step import Mark
 from bluegreen.core.tags import LIVE_SINCE
 
 LOOK: frozenset[Part] = frozenset({"health", "traffic", "record"})  # at what may change while a rule waits
-VISIBILITY_S = 120  # how long a launch that AWS acknowledged may stay unseen (EC2 eventual consistency)
-APPEAR_S = ev.LATE_S + VISIBILITY_S  # how long after its journal line a launch may bring instances to light
 
 
 class Case:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bluegreen.core import event as ev
 from bluegreen.core.decide.bake import bake, unknown
 from bluegreen.core.decide.boot import wait_healthy
-from bluegreen.core.decide.case import LOOK, VISIBILITY_S, Case, Rule, superseded
+from bluegreen.core.decide.case import LOOK, Case, Rule, superseded
 from bluegreen.core.decide.launch import launch, register
 from bluegreen.core.decide.retire import retire
 from bluegreen.core.decision import Act, Decision, Fail, Finish, Wait
@@ -18,6 +18,7 @@ from bluegreen.core.observation import Binding
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import MakeGroup, PutBack, SetWeights, Step, Write
 from bluegreen.core.tags import BINDING, fleet_tags
+from bluegreen.core.times import LATE_S, VISIBILITY_S
 from bluegreen.core.traffic import all_to, attach, words
 
 
@@ -65,7 +66,7 @@ def undo(case: Case) -> Decision | None:
         return None
     if steps := _traffic_back(case):
         return Act(steps)
-    if case.seen.at < (until := case.done.late_until(ev.LATE_S)):
+    if case.seen.at < (until := case.done.late_until(LATE_S)):
         return Wait(until, "a switch that had no answer may still happen", LOOK)
     ending = retire(case, case.fleet, drain=case.shifting)
     return ending or Finish(_undone(case, case.done.failed))

@@ -10,13 +10,14 @@ from bluegreen.core import event as ev
 from bluegreen.core.decide.boot import await_boot
 from bluegreen.core.decide.case import LOOK, Case, Rule, superseded
 from bluegreen.core.decide.launch import boot_deadline, launch, register
-from bluegreen.core.decide.retire import DRAIN_SLACK_S, launches_may_appear
+from bluegreen.core.decide.retire import launches_may_appear
 from bluegreen.core.decision import Act, Decision, Finish, Note, Wait
 from bluegreen.core.fleet import Fleet
 from bluegreen.core.observation import Group, Instance, Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.release import Place
 from bluegreen.core.step import Deregister, Terminate
+from bluegreen.core.times import DRAIN_SLACK_S
 
 
 def decide(case: Case) -> Decision:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bluegreen.core.decide.case import Case
 from bluegreen.core.decision import Act, Decision, Fail, Wait
-from bluegreen.core.event import LATE_S, Launching, Resumed
+from bluegreen.core.event import Launching, Resumed
 from bluegreen.core.progress import Attempt
 from bluegreen.core.release import Place
 from bluegreen.core.step import MAX_BATCH, Launch, Register, Step, client_token
 from bluegreen.core.tags import HEAL, fleet_tags
+from bluegreen.core.times import LATE_S
 
 BEGINNINGS = (Launching, Resumed)
 USED_UP = "IdempotentInstanceTerminated"  # RunInstances: all that this token launched is terminated

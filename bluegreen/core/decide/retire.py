@@ -5,16 +5,15 @@ Asked again after each act, it answers what is still to do, and None when nothin
 
 from __future__ import annotations
 
-from bluegreen.core.decide.case import APPEAR_S, LOOK, Case
+from bluegreen.core.decide.case import LOOK, Case
 from bluegreen.core.decision import Act, Decision, Note, Wait
 from bluegreen.core.event import Draining
 from bluegreen.core.fleet import Fleet
 from bluegreen.core.goal import Before
 from bluegreen.core.observation import Binding
 from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights, Step, Terminate
+from bluegreen.core.times import APPEAR_S, DRAIN_SLACK_S
 from bluegreen.core.traffic import without
-
-DRAIN_SLACK_S = 60
 
 
 def retire(case: Case, fleet: Fleet, *, drain: bool = True) -> Decision | None:

@@ -16,9 +16,9 @@ from bluegreen.core.fleet import Fleet, Weights, weights_of
 from bluegreen.core.observation import ALL_PARTS, Part
 from bluegreen.core.outcome import Outcome, Result
 from bluegreen.core.step import PutBack, SetWeights, Step, Write
+from bluegreen.core.times import CHECKED_S, LATE_S
 from bluegreen.core.traffic import all_to, attach
 
-CHECKED_S = 30  # for a fleet that was not health-checked while it was out of the action
 WATCHED: frozenset[Part] = frozenset({"record", "traffic", "health"})
 
 
@@ -76,7 +76,7 @@ def given_up(case: Case) -> Decision | None:
     )
     if steps:
         return Act(steps)
-    if case.seen.at < (until := case.done.late_until(ev.LATE_S)):
+    if case.seen.at < (until := case.done.late_until(LATE_S)):
         return Wait(until, "a switch that had no answer may still happen", WATCHED)
     return _not_back(case, serving, "undone", f"{case.goal.deployment} failed and was undone: {failed.reason}.")
 
