@@ -8,7 +8,8 @@ BluegreenError (1)            unexpected: a bug; state is safe
 ├── Refused (5)               a guard or preflight said no; nothing was changed
 ├── Superseded (6)            a newer epoch took over
 ├── NeedsHuman (7)            the message says what is where, and the next command
-│   └── Unreadable (7)        the record is damaged, or a newer bluegreen wrote it
+│   ├── Unreadable (7)        the record is damaged, or a newer bluegreen wrote it
+│   └── Forbidden (7)         the guard stopped a step
 ├── Interrupted (130)         Ctrl-C or SIGTERM
 └── CloudError (5)            AWS or a registry answered with an error
     ├── NotYet                the world needs a moment: not running yet, still in use
@@ -88,6 +89,10 @@ class NeedsHuman(BluegreenError):
 
 
 class Unreadable(NeedsHuman):
+    pass
+
+
+class Forbidden(NeedsHuman):
     pass
 
 

@@ -13,9 +13,10 @@ from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places
 from bluegreen.controller.run import Run
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
+from bluegreen.core.age import ago
 from bluegreen.core.chain import Lineage
 from bluegreen.core.decide.upkeep import left_behind, strays
-from bluegreen.core.fleet import deployment_id
+from bluegreen.core.fleet import deployment_id, is_older
 from bluegreen.core.goal import Before, Goal, RolledBack
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import fold, phase
@@ -72,12 +73,13 @@ def rollback(world: World, stack: str, owner: Owner, to: str = "", *, unsafe: bo
     back to `to` even from a release that declares it unsafe."""
     for _ in range(TAKES):
         record = known(world, stack)
-        goal = rollback_goal(world, record, to, unsafe=unsafe)
-        if isinstance(goal, Outcome):
-            return goal
+        goal = rollback_goal(world, record, to, unsafe=unsafe, by=str(owner))
         try:
+            if isinstance(goal, Outcome):
+                block_again(world, record, owner)
+                return goal
             hold = take(world, record, owner, goal)
-        except Held:  # it beat, or got on, since we looked; or another rollback was faster
+        except (Held, Superseded):  # it beat, or got on, since we looked; or another rollback was faster
             world.clock.sleep(0.05)
             continue
         return follow(world, hold, owner)
@@ -101,7 +103,9 @@ def abort(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcom
             f"{record.goal.deployment} is past the point of no return: its fleet is live",
             next=f"bluegreen resume {stack} to finish it, or bluegreen rollback {stack} to go back",
         )
-    return follow(world, take(world, record, owner, stop_goal(world, record, "abort")), owner)
+    return follow(
+        world, take(world, record, owner, stop_goal(world, record, record.goal, "abort", by=str(owner))), owner
+    )
 
 
 def _give_up(world: World, record: Record, goal: Goal, owner: Owner) -> Outcome:
@@ -120,7 +124,7 @@ def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outco
     """Go on with the goal in force, under a new epoch and in the same journal. Where none is, but a rollback stands,
     that is acknowledged."""
     record = free(world, known(world, stack), wait_s)
-    if record is not None and record.goal is None and record.rolled_back:
+    if record is not None and record.goal is None and record.rolled_back and not record.rolled_back.acknowledged:
         return _acknowledge(world, record, record.rolled_back)
     if record is None or record.goal is None:
         return Outcome("unchanged", f"nothing is under way on {stack}: nothing to resume.")
@@ -246,20 +250,37 @@ def refuse_unfinished(record: Record | None) -> None:
 
 def _refuse_rolled_back(record: Record | None, release: str, now: float) -> None:
     """A rollback stands until somebody says that it is over: no scheduled job brings the same release back meanwhile."""
-    if record is None or record.rolled_back is None or record.rolled_back.release != release:
+    gone = record.rolled_back if record else None
+    if record is None or gone is None or gone.release != release or gone.acknowledged:
         return
-    gone = record.rolled_back
+    by = f" by {gone.by}" if gone.by else ""
     raise Refused(
-        f"{gone.fleet} was rolled back {(now - gone.at) / 60:.0f} min ago, and this is the same release, {release}",
-        why="What a rollback took out does not come back by itself.",
-        next=f"deploy a corrected release, or acknowledge the rollback: bluegreen resume {record.stack}",
+        f"this release ({release}) was rolled back {ago(now - gone.at)}{by}, when {gone.fleet} ran it",
+        why="It is not deployed again until the rollback is acknowledged.",
+        next=f"bluegreen resume {record.stack} to allow it again; or deploy a fixed release",
+    )
+
+
+def block_again(world: World, record: Record, owner: Owner) -> None:
+    """A rollback that finds the stack rolled back says once more that the release is bad: an acknowledgement ends with it.
+    One conditional write; nothing when the release is blocked. Raises Superseded when the record has changed."""
+    live, left, gone = record.live, record.standby, record.rolled_back
+    if live is None or left is None or record.goal is not None or not is_older(live.deployment, left.deployment):
+        return
+    if left.release == live.release or (gone is not None and gone.release == left.release and not gone.acknowledged):
+        return
+    mark = RolledBack(left.release, left.label, world.clock.now(), str(owner))
+    world.records.write(replace(record, op_id=world.ids(), rolled_back=mark), record.epoch, record.op_id)
+    world.watcher.note(
+        f"{left.label} may not be deployed again until bluegreen resume {record.stack} acknowledges the rollback"
     )
 
 
 def _acknowledge(world: World, record: Record, gone: RolledBack) -> Outcome:
     """One conditional write on the record as it was read; nobody holds the stack, and nothing else changes."""
     try:
-        world.records.write(replace(record, op_id=world.ids(), rolled_back=None), record.epoch, record.op_id)
+        mark = replace(gone, acknowledged=True)
+        world.records.write(replace(record, op_id=world.ids(), rolled_back=mark), record.epoch, record.op_id)
     except Superseded as error:
         raise Held(f"somebody else has just taken {record.stack}", next=f"bluegreen status {record.stack}") from error
     return Outcome(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from bluegreen.controller.goals import LOOK_BACK
+from bluegreen.controller.already import LOOK_BACK
 from bluegreen.controller.world import World
 from bluegreen.core.fleet import split_deployment
 from bluegreen.errors import BluegreenError

@@ -98,9 +98,9 @@ class Hold:
 
     def let_go(self, *, keep_goal: bool, again: Goal | None = None) -> None:
         """Nobody holds the stack any more; `keep_goal` leaves the operation in force for `resume` or `abort`, or `again`
-        in its place."""
+        in its place. A heal that is over leaves the deployment in force that it came between."""
         with self._lock:
-            self._put(lambda mine: replace(mine, owner=None, goal=again or (mine.goal if keep_goal else None)))
+            self._put(lambda mine: replace(mine, owner=None, goal=again or _in_force(mine.goal, keep=keep_goal)))
 
     def _put(self, change: Callable[[Record], Record]) -> None:
         """The record, changed. When a late write of our own is met, the change is made anew on what that one left.
@@ -124,6 +124,12 @@ class Hold:
                 self.record, self._acked, self._unsettled = mine, sent, False
                 return
         raise OutcomeUnknown(f"the record of {self.record.stack} could not be written", action="dynamodb:PutItem")
+
+
+def _in_force(goal: Goal | None, *, keep: bool) -> Goal | None:
+    if keep or goal is None:
+        return goal
+    return goal.stopped if goal.kind == "heal" else None
 
 
 class Waiter:

@@ -17,7 +17,7 @@ from bluegreen.core.guard import forbidden
 from bluegreen.core.observation import Observation, Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import Step
-from bluegreen.errors import BluegreenError, CloudError, Interrupted, NeedsHuman, Refused, Superseded
+from bluegreen.errors import BluegreenError, CloudError, Forbidden, Interrupted, NeedsHuman, Refused, Superseded
 
 MAX_TURNS = 20_000  # of one run; a decision that repeats without an effect trips it
 LEDGER_SETBACKS = 4  # of a rollback with the ledger: then it goes on without it
@@ -47,8 +47,8 @@ class Run:
             raise self._interrupted() from error
         except Superseded as error:
             return Outcome("superseded", error.what, error.why, error.next)
-        except NeedsHuman:
-            self._let_go(keep_goal=True)
+        except NeedsHuman as error:
+            self._let_go(keep_goal=not isinstance(error, Forbidden) or self._unfinished())
             raise
         except (CloudError, Refused) as error:
             raise self._stopped(error) from error
@@ -125,9 +125,9 @@ class Run:
         return frozenset(changed) & parts_of(self.goal)
 
     def _guarded(self, step: Step, why: str) -> frozenset[Part]:
-        reason = f"the guard forbids to {step.why}: {why}"
+        reason = f"safety check failed: refusing to {step.why}: {why}"
         if not self.goal.undoable or self.journal.progress.failed:
-            raise NeedsHuman(reason, next=f"bluegreen status {self.goal.stack}")
+            raise Forbidden(reason, next=f"bluegreen status {self.goal.stack}")
         self._fail(Fail(reason))
         return parts_of(self.goal)
 
@@ -159,6 +159,13 @@ class Run:
             ) from error
         self.world.watcher.note(f"again in a moment: {error.what}")
         self.world.clock.sleep(min(5.0, 0.25 * 2 ** min(self.setbacks, 6)))
+
+    def _unfinished(self) -> bool:
+        """Whether what the guard stopped has to be finished: a deploy, and a way back whose traffic has begun to move. What only
+        looks after fleets begins anew, and must not lock the stack."""
+        done = self.journal.progress
+        began = done.last(ev.Shifting) is not None and done.last(ev.Promoted) is None
+        return self.goal.kind == "deploy" or (self.goal.kind in ("rollback", "abort") and began)
 
     def _interrupted(self) -> Interrupted:
         self._write_if_possible(ev.Interrupted(self.world.clock.now()), "the last line")

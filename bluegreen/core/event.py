@@ -89,6 +89,14 @@ class Flapped:
 
 
 @dataclass(frozen=True, slots=True)
+class Detached:
+    """Somebody else took the new fleet's group out of the action, before the switch."""
+
+    at: float
+    binding: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shifting:
     at: float
     binding: str
@@ -197,6 +205,7 @@ Event = (
     | Registered
     | Healthy
     | Flapped
+    | Detached
     | Shifting
     | Shifted
     | Unanswered

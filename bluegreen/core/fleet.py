@@ -24,7 +24,7 @@ class Fleet:
 
     An adopted fleet (`ours` False) is what was found live at the first deployment: traffic can go back to it, but
     nothing of it is ever deregistered, terminated or deleted. `rollback_unsafe`: its stack file said so; what was live
-    before it may not work with what it leaves behind.
+    before it may not work with what it leaves behind. `once_live`: it was promoted, so it is a way back.
     """
 
     deployment: str
@@ -35,6 +35,7 @@ class Fleet:
     groups: tuple[str, ...]
     ours: bool = True
     rollback_unsafe: bool = False
+    once_live: bool = False
 
     @property
     def label(self) -> str:

@@ -1,13 +1,14 @@
 """What no rule may do, whatever it decides. Knows nothing of `decide`: one question about one step in the world as seen.
 
-I1 and I5: nothing behind weight is taken away, and no weight goes where nothing can serve. I12: only what is ours.
+I1 and I5: nothing behind weight is taken away, and no weight goes where nothing can serve. I3: what is kept stays attached, and
+so does what is healthier. I12: only what is ours.
 """
 
 from __future__ import annotations
 
-from bluegreen.core.fleet import Fleet
+from bluegreen.core.fleet import BindingRef, Fleet
 from bluegreen.core.observation import Observation
-from bluegreen.core.step import DeleteGroup, Deregister, SetWeights, Step, Terminate
+from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights, Step, Terminate
 from bluegreen.core.traffic import MAX_GROUPS
 
 
@@ -16,13 +17,15 @@ def forbidden(step: Step, seen: Observation) -> str | None:
     match step:
         case SetWeights():
             return _weights(step, seen)
+        case PutBack():
+            return _leaving(set(_now(step.binding, seen)), seen)
         case Deregister() if _heals(step.group, seen):
             return _taken_out(step, seen)
         case Deregister(group=group) | DeleteGroup(group=group):
-            return _serving(group, seen) or _last_healthy({group}, seen)
+            return _serving(group, seen) or _healthiest({group}, seen)
         case Terminate():
             mine = {arn for arn, group in seen.groups.items() if group and group.ids.intersection(step.instances)}
-            return _terminate(step, seen) or _last_healthy(mine, seen)
+            return _terminate(step, seen) or _healthiest(mine, seen)
         case _:
             return None
 
@@ -32,7 +35,7 @@ def _weights(step: SetWeights, seen: Observation) -> str | None:
         return "the action would be empty"
     if len(step.weights) > MAX_GROUPS or any(not 0 <= weight <= 999 for _, weight in step.weights):
         return f"an action holds at most {MAX_GROUPS} groups with weights 0 to 999"
-    now = next((b.by_group for b in seen.bindings if b.ref.arn == step.binding.arn), {})
+    now = _now(step.binding, seen)
     goal = dict(step.weights)
     before, after = _capacity(now, seen), _capacity(goal, seen)
     for arn, weight in now.items():
@@ -44,7 +47,18 @@ def _weights(step: SetWeights, seen: Observation) -> str | None:
     needed = before if step.minimum is None else min(before, step.minimum)
     if after < needed:
         return f"healthy targets behind weight would fall from {before} to {after}, and {needed} are needed"
-    return None
+    return _leaving(now.keys() - goal.keys(), seen)
+
+
+def _now(binding: BindingRef, seen: Observation) -> dict[str, int]:
+    """The weights that the action has."""
+    return next((b.by_group for b in seen.bindings if b.ref.arn == binding.arn), {})
+
+
+def _leaving(groups: set[str], seen: Observation) -> str | None:
+    """Out of the action is out of health checks, and so no way back any more: as much as deregistered."""
+    found = (_kept(arn, seen) for arn in sorted(groups))
+    return next((why for why in found if why), None) or _healthiest(groups, seen)
 
 
 def _capacity(weights: dict[str, int], seen: Observation) -> int:
@@ -81,18 +95,26 @@ def _taken_out(step: Deregister, seen: Observation) -> str | None:
     able = [{t.id for t in targets if t.state in ("healthy", "unavailable")} for targets in groups]
     well = set.intersection(*able)
     rest = len(well - set(step.instances))
+    left = [t for t in seen.group(step.group).targets if t.state == "healthy" and t.id not in step.instances]
+    if seen.weight(step.group) and seen.group(step.group).healthy and not left:
+        return f"{step.group} has weight, and nothing healthy would be left in it"
     if well & set(step.instances) and rest < goal.fleet.count:
         return f"{rest} healthy of {goal.fleet.count} would be left of {goal.fleet.label}"
     return None
 
 
-def _last_healthy(groups: set[str], seen: Observation) -> str | None:
-    """I5: while none of the fleets that are kept has a healthy target, one that has is not ended."""
+def _healthiest(groups: set[str], seen: Observation) -> str | None:
+    """I3, I5: of a fleet that is healthier than both that are kept, nothing is ended or detached."""
     kept = [f for f in (seen.record.live, seen.record.standby) if f]
-    if not kept or any(seen.group(arn).healthy for fleet in kept for arn in fleet.groups):
+    if not kept or any(arn in fleet.groups for fleet in kept for arn in groups):
         return None
-    healthy = sum(seen.group(arn).healthy for arn in groups)
-    return f"it is the last healthy fleet: no instance of {kept[0].label} is healthy" if healthy else None
+    best = max(seen.healthy(fleet.groups) for fleet in kept)
+    if any(seen.healthy(fleet.groups) >= fleet.count > 0 for fleet in kept):
+        return None  # no fleet is healthier than a whole one, however large it is
+    most = max((seen.group(arn).healthy for arn in groups), default=0)
+    if most <= best:
+        return None
+    return f"it has {most} healthy instances, and neither fleet that is kept has more than {best}"
 
 
 def _terminate(step: Terminate, seen: Observation) -> str | None:

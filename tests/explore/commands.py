@@ -56,7 +56,7 @@ def _goal(state: State, command: str) -> Goal | Outcome:
         return record.goal
     if goals.moved_on(record) or record.goal.kind != "deploy":
         raise Refused("past the point of no return")
-    return goals.stop_goal(world(state), record, "abort")
+    return goals.stop_goal(world(state), record, record.goal, "abort")
 
 
 def take(state: State, n: int) -> Move:

@@ -6,13 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bluegreen.core import event as ev
-from bluegreen.core.decide.bake import bake, unknown
+from bluegreen.core.decide.bake import bake, unknown, whole
 from bluegreen.core.decide.boot import wait_healthy
 from bluegreen.core.decide.case import LOOK, Case, Rule, superseded
 from bluegreen.core.decide.launch import launch, register
-from bluegreen.core.decide.retire import retire
-from bluegreen.core.decision import Act, Decision, Fail, Finish, Wait
-from bluegreen.core.fleet import FULL, Weights, weights_of
+from bluegreen.core.decide.retire import retire, spared
+from bluegreen.core.decide.standby import best_way_back, keep_the_better, standing_by, way_back_from
+from bluegreen.core.decision import Act, Decision, Fail, Finish, Note, Wait
+from bluegreen.core.fleet import FULL, Weights, is_older, weights_of
 from bluegreen.core.goal import Before
 from bluegreen.core.observation import Binding
 from bluegreen.core.outcome import Outcome
@@ -20,6 +21,8 @@ from bluegreen.core.step import MakeGroup, PutBack, SetWeights, Step, Write
 from bluegreen.core.tags import BINDING, fleet_tags
 from bluegreen.core.times import LATE_S, VISIBILITY_S
 from bluegreen.core.traffic import all_to, attach, words
+
+DETACHED = 3  # times that somebody else takes the new fleet's group out of the action: then the deployment fails
 
 
 def decide(case: Case) -> Decision:
@@ -68,6 +71,8 @@ def undo(case: Case) -> Decision | None:
         return Act(steps)
     if case.seen.at < (until := case.done.late_until(LATE_S)):
         return Wait(until, "a switch that had no answer may still happen", LOOK)
+    if spared(case, case.fleet):
+        return Finish(_kept_alive(case, case.done.failed))
     ending = retire(case, case.fleet, drain=case.shifting)
     return ending or Finish(_undone(case, case.done.failed))
 
@@ -87,12 +92,28 @@ def attach_groups(case: Case) -> Decision | None:
     """A target group of the new fleet is not in its action: add it at weight 0, so that it is health-checked."""
     if case.promoted or case.shifting:
         return None
-    steps = [
-        SetWeights(now.ref, attach(now, case.done.groups[i]), f"attach {case.fleet.label} at weight 0")
-        for i, (_, now) in enumerate(case.pairs)
-        if case.done.groups[i] not in now.by_group
-    ]
+    missing = [(now, case.done.groups[i]) for i, (_, now) in enumerate(case.pairs)]
+    missing = [(now, arn) for now, arn in missing if arn not in now.by_group]
+    if case.done.attempts and (taken := _taken_out(case, missing)):
+        return taken
+    steps = [SetWeights(now.ref, attach(now, arn), f"attach {case.fleet.label} at weight 0") for now, arn in missing]
     return Act(tuple(steps)) if steps else None
+
+
+def _taken_out(case: Case, missing: list[tuple[Binding, str]]) -> Note | Fail | None:
+    """Nothing is launched before the groups were seen in their action: who took them out was not us."""
+    for now, arn in missing:
+        told = sum(isinstance(e, ev.Detached) and e.binding == now.ref.arn for e in case.done.events)
+        wrote = sum(ref == now.ref.arn and dict(weights).get(arn) == 0 for ref, weights in case.done.written)
+        if told >= DETACHED:
+            names = words(now.weights, _names(case))
+            return Fail(
+                f"somebody else changed the load balancer: {case.fleet.label} was taken out of {now.ref.name} {told} times;"
+                f" it has {names}"
+            )
+        if told < wrote:
+            return Note(ev.Detached(case.seen.at, now.ref.arn))
+    return None
 
 
 def shift(case: Case) -> Decision | None:
@@ -113,15 +134,21 @@ def promote(case: Case) -> Decision | None:
     """The bake is over and the record names another live fleet: promote. From here on there is no undo, only rollback."""
     if case.promoted:
         return None
-    record = case.seen.record
-    older = tuple(f for f in (case.goal.standby,) if f and f not in record.doomed)
+    record, mark = case.seen.record, case.seen.record.rolled_back
+    before = [fleet for fleet in (case.goal.live, case.goal.standby) if fleet]
+    back = best_way_back(case, case.fleet, before)
+    doomed = {fleet.deployment for fleet in record.doomed}
+    older = tuple(f for f in before if f != back and f.deployment not in doomed)
+    passed = any(f.rollback_unsafe and back and is_older(back.deployment, f.deployment) for f in older)
     new = replace(
         record,
-        live=case.fleet,
-        standby=case.goal.live,
-        doomed=record.doomed + older,
+        live=replace(case.fleet, once_live=True, rollback_unsafe=case.fleet.rollback_unsafe or passed),
+        standby=replace(back, once_live=True) if back else None,
+        doomed=record.doomed + tuple(replace(fleet, once_live=True) for fleet in older),
         bindings=case.goal.bindings,
-        rolled_back=None,
+        rolled_back=mark if mark and back and mark.release == back.release else None,
+        live_since=case.seen.at,
+        live_by=str(record.owner or ""),
     )
     return Act((Write(new, f"promote {case.fleet.label} to live", promote=case.fleet),))
 
@@ -129,6 +156,8 @@ def promote(case: Case) -> Decision | None:
 def retire_older(case: Case) -> Decision | None:
     """A fleet older than the standby is left: out of the action, drained, terminated, its target groups deleted."""
     for fleet in case.seen.record.doomed:
+        if spared(case, fleet):
+            continue
         ending = retire(case, fleet)
         if ending:
             return ending
@@ -142,15 +171,8 @@ def deployed(case: Case) -> Decision | None:
     healthy = case.seen.healthy(case.groups)
     if _unswitched(case) or healthy < case.count:
         return None
-    back = case.goal.live
-    return Finish(
-        Outcome(
-            "deployed",
-            f"{case.fleet.label} is live: {healthy}/{case.count} healthy"
-            + (f"; {back.label} stands by." if back else "; there is no standby yet: this was the first deployment."),
-            next=f"bluegreen rollback {case.goal.stack}" if back else "",
-        )
-    )
+    live = f"{case.fleet.label} is live: {healthy}/{case.count} healthy"
+    return Finish(Outcome("deployed", f"{live}; {standing_by(case)}.", next=way_back_from(case)))
 
 
 def stuck(case: Case) -> Decision | None:
@@ -164,7 +186,7 @@ def stuck(case: Case) -> Decision | None:
         Outcome(
             "needs-human",
             f"{case.fleet.label} is live, but only {healthy} of {case.count} instances are healthy.",
-            next=f"bluegreen heal {stack}" + (f", or bluegreen rollback {stack}" if case.goal.live else ""),
+            next=f"bluegreen heal {stack}" + (f", or {way}" if "rollback" in (way := way_back_from(case)) else ""),
         ),
         over=case.promoted,
     )
@@ -182,8 +204,10 @@ RULES: tuple[Rule, ...] = (
     shift,
     bake,
     unknown,
+    whole,
     mark,
     promote,
+    keep_the_better,
     retire_older,
     deployed,
     stuck,
@@ -255,6 +279,17 @@ def _no_way_back(case: Case) -> bool:
     return not case.seen.healthy(back.groups) and case.seen.healthy(case.groups) > 0
 
 
+def _kept_alive(case: Case, failed: ev.Failed) -> Outcome:
+    stack, fleet = case.goal.stack, case.fleet
+    return Outcome(
+        "needs-human",
+        f"{case.goal.deployment} failed ({failed.reason}), and its fleet keeps running: it has {case.seen.healthy(fleet.groups)} "
+        "healthy instances, more than the live fleet and the standby.",
+        why="The healthiest fleet of a stack is never terminated.",
+        next=f"bluegreen heal {stack}, then bluegreen abort {stack}",
+    )
+
+
 def _undone(case: Case, failed: ev.Failed) -> Outcome:
     live = case.goal.live
     if strange := [_as_seen(case, now) for before, now in case.pairs if not _same(before, now)]:
@@ -264,10 +299,29 @@ def _undone(case: Case, failed: ev.Failed) -> Outcome:
             f"by somebody else's hand: {'; '.join(strange)}.",
             next=f"bluegreen rollback {case.goal.stack} --to {live.deployment}" if live else "",
         )
-    serving = f"{live.label} serves as before." if live else "Nothing was live before, and nothing is now."
     return Outcome(
         "undone",
-        f"{case.goal.deployment} failed and was undone: {failed.reason}. {serving}",
+        f"{case.goal.deployment} failed and was undone: {failed.reason}. {_serving_again(case)}",
         why=failed.evidence,
-        next=f"bluegreen show {case.goal.deployment}",
+        next=f"bluegreen show {case.goal.deployment}{_better_than_before(case)}",
     )
+
+
+def _serving_again(case: Case) -> str:
+    live = case.goal.live
+    if live is None:
+        return "Nothing was live before, and nothing is now."
+    healthy = case.seen.healthy(live.groups)
+    return (
+        f"{live.label} serves as before."
+        if healthy
+        else f"{live.label} has the traffic again, and nothing of it is healthy."
+    )
+
+
+def _better_than_before(case: Case) -> str:
+    """The way to a standby that could serve when the fleet from before cannot."""
+    live, standby = case.goal.live, case.goal.standby
+    if live is None or standby is None or case.seen.healthy(live.groups) or not case.seen.healthy(standby.groups):
+        return ""
+    return f"; then bluegreen rollback {case.goal.stack} --to {standby.deployment}"

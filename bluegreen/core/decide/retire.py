@@ -25,6 +25,18 @@ def retire(case: Case, fleet: Fleet, *, drain: bool = True) -> Decision | None:
     return (_drain(case, fleet) if drain else None) or _end(case, fleet)
 
 
+def spared(case: Case, fleet: Fleet) -> bool:
+    """Whether the fleet is healthier than both live and standby, so that nothing of ours ends or detaches it. No fleet is
+    healthier than one that is whole."""
+    kept = [f for f in (case.seen.record.live, case.seen.record.standby) if f]
+    if not kept or any(fleet.deployment == f.deployment for f in kept):
+        return False
+    if any(case.seen.healthy(f.groups) >= f.count > 0 for f in kept):
+        return False
+    best = max(case.seen.healthy(f.groups) for f in kept)
+    return any(case.seen.group(arn).healthy > best for arn in fleet.groups)
+
+
 def _leave_action(case: Case, fleet: Fleet) -> tuple[Step, ...]:
     before = {b.binding.arn: b for b in case.goal.before}
     leaving = [b for b in case.seen.bindings if any(arn in b.by_group for arn in fleet.groups)]

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from bluegreen.core import event as ev
 from bluegreen.core.decide.case import Case, Rule, superseded
-from bluegreen.core.decide.retire import retire
+from bluegreen.core.decide.retire import retire, spared
 from bluegreen.core.decision import Act, Decision, Fail, Finish, Wait
-from bluegreen.core.fleet import Fleet, Weights, weights_of
+from bluegreen.core.fleet import Fleet, Weights, is_older, weights_of
 from bluegreen.core.observation import ALL_PARTS, Part
 from bluegreen.core.outcome import Outcome, Result
+from bluegreen.core.readiness import may_return, ready
 from bluegreen.core.step import PutBack, SetWeights, Step, Write
 from bluegreen.core.times import CHECKED_S, LATE_S
 from bluegreen.core.traffic import all_to, attach
@@ -41,13 +42,17 @@ def binding_gone(case: Case) -> Decision | None:
     gone = [b.name for b in case.goal.bindings if b.arn not in there]
     if not gone:
         return None
+    live = case.seen.record.live
+    begun = case.done.last(ev.Shifting) is not None
+    again = f"make it again with the same conditions, forwarding to {', '.join(live.groups)}; then " if live else ""
     return Finish(
         Outcome(
             "needs-human",
-            f"{', '.join(gone)} is gone from the load balancer. Both fleets keep running.",
-            next="make the listener or rule again and forward it to the live group: "
-            + ", ".join(case.goal.fleet.groups if case.goal.fleet else ()),
-        )
+            f"{', '.join(gone)} is gone from the load balancer. All fleets keep running.",
+            next=f"{again}bluegreen {'resume' if begun else 'rollback'} {case.goal.stack}",
+        ),
+        over=not begun and case.goal.undo is None,
+        again=None if begun else case.goal.stopped,
     )
 
 
@@ -90,11 +95,11 @@ def not_able(case: Case) -> Decision | None:
     attached = case.done.first(ev.Shifting)
     if attached and not able and case.seen.at < attached.at + CHECKED_S:
         return Wait(attached.at + CHECKED_S, f"{fleet.label} is attached again: its health is checked", WATCHED)
-    now = case.seen.healthy(serving.groups) if serving else 0
-    enough = min(now, 1) if case.goal.undo else max(1, min(now, fleet.count or 1))
-    if able >= enough or serving is None:
+    now = max(case.seen.healthy(serving.groups) if serving else 0, _capacity(case, fleet))
+    enough = may_return(able, now) if case.goal.undo else ready(able, now, fleet.count)
+    if enough or serving is None or _unchecked(case, fleet, now):
         return None
-    reason = f"{fleet.label} has {able} healthy of {fleet.count}, and {now} are healthy on what serves now"
+    reason = f"{able} of {fleet.count or '?'} instances of {fleet.label} are healthy, and {now} of what serves now"
     moved = any(now.by_group.get(arn) for arn, (_, now) in zip(fleet.groups, case.pairs, strict=False))
     return Fail(reason) if moved else _not_back(case, serving, "refused", f"{reason}.")
 
@@ -111,6 +116,8 @@ def swap(case: Case) -> Decision | None:
     live, standby = (record.live, record.standby) if goal.undo else (goal.fleet, goal.standby)
     mark = goal.rolled_back if goal.kind == "rollback" else record.rolled_back
     wanted = replace(record, live=live, standby=standby, doomed=_doomed(case), rolled_back=mark)
+    if _name(live) != _name(record.live):
+        wanted = replace(wanted, live_since=case.seen.at, live_by=str(record.owner or ""))
     if wanted == record:
         return None
     return Act((Write(wanted, "write down which fleet is live", promote=goal.fleet),))
@@ -135,7 +142,7 @@ def watch(case: Case) -> Decision | None:
 def clean_up(case: Case) -> Decision | None:
     """The fleet of the deployment that was stopped is left: out of the action, drained, terminated, groups deleted."""
     fleet = case.goal.undo
-    if fleet is None:
+    if fleet is None or spared(case, fleet):
         return None
     ending = retire(case, fleet)
     if ending:
@@ -149,7 +156,9 @@ def clean_up(case: Case) -> Decision | None:
 def back(case: Case) -> Decision | None:
     """What was just observed shows the goal. Exit 0."""
     goal = case.goal
-    serving = f"{goal.fleet.label} serves" if goal.fleet else "nothing is live, as before"
+    serving = _serves(case, goal.fleet) if goal.fleet else "nothing is live, as before"
+    if goal.undo and spared(case, goal.undo):
+        return Finish(_stopped_and_kept(case, goal.undo, serving), over=True)
     if goal.undo:
         further = (
             f" To go one further back: bluegreen rollback {goal.stack} --to {goal.standby.deployment}"
@@ -162,9 +171,43 @@ def back(case: Case) -> Decision | None:
                 f"{goal.undo.deployment} was stopped and undone; {serving}.{further}",
             )
         )
-    stands = f"; {goal.standby.label} stands by" if goal.standby else ""
     stopped = f" {goal.reason}." if goal.reason else ""
-    return Finish(Outcome("rolled-back", f"{serving}{stands}.{stopped}", next=f"bluegreen status {goal.stack}"))
+    return Finish(Outcome("rolled-back", f"{serving}{_left(case)}.{stopped}", next=f"bluegreen status {goal.stack}"))
+
+
+def _serves(case: Case, fleet: Fleet) -> str:
+    healthy = case.seen.healthy(fleet.groups)
+    return f"{fleet.label} serves" if healthy else f"{fleet.label} has the traffic, and nothing of it is healthy"
+
+
+def _left(case: Case) -> str:
+    """What became of the fleet that had the traffic, and how to go forward to it again."""
+    left = case.goal.standby
+    if left is None:
+        return ""
+    healthy, serving = (
+        case.seen.healthy(left.groups),
+        case.seen.healthy(case.goal.fleet.groups if case.goal.fleet else ()),
+    )
+    if not ready(healthy, serving, left.count):
+        return f"; {left.label} is kept, with {healthy} of {left.count or '?'} instances healthy"
+    if case.goal.fleet and is_older(left.deployment, case.goal.fleet.deployment):
+        return f"; {left.label} stands by"
+    return (
+        f"; {left.label} is kept: bluegreen rollback {case.goal.stack} --to {left.deployment} goes forward to it again"
+    )
+
+
+def _stopped_and_kept(case: Case, fleet: Fleet, serving: str) -> Outcome:
+    """The traffic went back, and what was stopped is the healthiest fleet there is."""
+    count = case.seen.healthy(fleet.groups)
+    return Outcome(
+        "needs-human" if case.goal.kind == "abort" else "rolled-back",
+        f"{fleet.deployment} was stopped; {serving}. Its fleet keeps running: {count} healthy instances, more than the live "
+        "fleet and the standby have.",
+        why="The healthiest fleet of a stack is never terminated.",
+        next=f"bluegreen heal {case.goal.stack}, then bluegreen gc {case.goal.stack}",
+    )
 
 
 RULES: tuple[Rule, ...] = (
@@ -187,6 +230,20 @@ def _serving(case: Case) -> Fleet | None:
     return case.goal.undo or case.goal.live
 
 
+def _capacity(case: Case, fleet: Fleet) -> int:
+    """Healthy targets that have weight and are not of `fleet`, on the binding that has fewest."""
+    weighted = ([arn for arn, weight in now.by_group.items() if weight] for _, now in case.pairs)
+    counts = [sum(case.seen.group(arn).healthy for arn in arns if arn not in fleet.groups) for arns in weighted]
+    return min(counts, default=0)
+
+
+def _unchecked(case: Case, fleet: Fleet, serving: int) -> bool:
+    """Whether nothing serves, and no action names the fleet's groups, so that AWS does not check their health: an entry that
+    was made anew. There is nothing to lose then."""
+    there = all(case.seen.groups.get(arn) is not None for arn in fleet.groups)
+    return not serving and there and not any(case.seen.attached(arn) for arn in fleet.groups)
+
+
 def _written(case: Case, fleet: Fleet) -> bool:
     """Whether the record says that the traffic is back: from there on it is set again, whoever takes it away."""
     live = case.seen.record.live
@@ -204,14 +261,16 @@ def _not_back(case: Case, serving: Fleet, result: Result, what: str) -> Decision
     if rest != record.doomed:
         return Act((Write(replace(record, doomed=rest), f"{serving.label} is not to be ended any more"),))
     if case.goal.undo is None:
-        again = f"bluegreen heal {stack} replaces what is dead; or deploy the older version again"
-        return Finish(Outcome(result, what, why="Going back would leave less capacity than there is.", next=again))
+        why = "Going back would leave less capacity than there is."
+        if not _capacity(case, case.goal.fleet or serving):
+            why = "Nothing is healthy on either fleet: going back would not help."
+        return Finish(Outcome(result, what, why=why, next=f"bluegreen heal {stack}; or deploy another version"))
     return Finish(
         Outcome(
             "needs-human" if result == "undone" else result,
             f"{what} The traffic stays with {serving.label}, and {serving.deployment} is unfinished, as it was.",
             why="Going back would leave nothing that serves.",
-            next=f"bluegreen resume {stack} to finish it; then bluegreen heal {stack}",
+            next=f"bluegreen heal {stack}, then bluegreen resume {stack}",
         ),
         again=case.goal.stopped,
     )
@@ -242,7 +301,8 @@ def _wanted(case: Case, number: int) -> Weights | None:
             return None
         return weights_of({**dict.fromkeys(now.by_group, 0), **dict(before.weights)})
     assert case.goal.fleet is not None
-    return all_to(now, case.goal.fleet.groups[number], before.groups)
+    there = (arn for arn in before.groups if arn in now.by_group or case.seen.groups.get(arn) is not None)
+    return all_to(now, case.goal.fleet.groups[number], there)
 
 
 def _carries(now: dict[str, int], wanted: Weights, kept: set[str]) -> bool:

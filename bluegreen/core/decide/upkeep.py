@@ -8,6 +8,8 @@ from dataclasses import replace
 from bluegreen.core import event as ev
 from bluegreen.core.decide.case import Case, Rule, superseded
 from bluegreen.core.decide.deploy import retire_older
+from bluegreen.core.decide.retire import spared
+from bluegreen.core.decide.standby import keep_the_better
 from bluegreen.core.decision import Act, Decision, Finish
 from bluegreen.core.fleet import Colour, Fleet, OwnedGroup
 from bluegreen.core.observation import Group, Instance
@@ -56,13 +58,31 @@ def end_strays(case: Case) -> Decision | None:
     return Act(tuple(steps.values())) if steps else None
 
 
+def kept_alive(case: Case) -> Decision | None:
+    """A fleet that was left behind is healthier than both live and standby: it is not ended; say so, exit 7."""
+    left = [fleet for fleet in case.seen.record.doomed if spared(case, fleet)]
+    if not left:
+        return None
+    stack, live = case.goal.stack, case.seen.record.live
+    counts = ", ".join(f"{case.seen.healthy(f.groups)} healthy instances of {f.label}" for f in left)
+    return Finish(
+        Outcome(
+            "needs-human",
+            f"{stack}: {counts} keep running: {live.label if live else 'the live fleet'} and the standby have fewer.",
+            why="The healthiest fleet of a stack is never terminated.",
+            next=f"bluegreen heal {stack}, then bluegreen gc {stack}",
+        ),
+        over=True,
+    )
+
+
 def cleaned(case: Case) -> Decision | None:
     """Nothing doomed is left. Exit 0."""
     names = ", ".join([*(fleet.label for fleet in case.goal.left), *case.goal.lost])
     return Finish(Outcome("cleaned", f"{case.goal.stack}: {names} ended; nothing else was left behind."))
 
 
-RULES: tuple[Rule, ...] = (higher_epoch, adopt, retire_older, end_strays, cleaned)
+RULES: tuple[Rule, ...] = (higher_epoch, adopt, keep_the_better, retire_older, end_strays, kept_alive, cleaned)
 
 
 def left_behind(record: Record, groups: Iterable[OwnedGroup], instances: Iterable[Instance]) -> tuple[Fleet, ...]:

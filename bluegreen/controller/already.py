@@ -1,0 +1,89 @@
+"""A rollback that has nothing to do: the newest deployment was undone, stopped or rolled back before. Reads and changes nothing.
+
+A double click, a second engineer and a retry all ask again: the bad release must not come back by that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bluegreen.controller.world import World
+from bluegreen.core import event as ev
+from bluegreen.core.age import ago
+from bluegreen.core.fleet import Fleet, deployment_id, is_older
+from bluegreen.core.goal import Goal
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.progress import Progress, fold
+from bluegreen.core.readiness import ready
+from bluegreen.core.record import Record
+
+UPKEEP = ("heal", "gc")  # a rollback goes past them: they undo nothing and are nothing to go back from
+NOT_DONE = ("undone", "refused", "needs-human")  # ends of a rollback or abort that left the traffic where it was
+LOOK_BACK = 20  # epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """`sentence` says what was undone, when and by whom; `done` is the newest operation's journal."""
+
+    sentence: str
+    done: Progress
+
+
+def settled(world: World, record: Record, newest: Progress) -> Settled | None:
+    """What a plain rollback was asked for and is done already, or None."""
+    live, standby, now = record.live, record.standby, world.clock.now()
+    if live is None:
+        return None
+    started, end = newest.first(ev.Started), newest.last(ev.Finished)
+    if isinstance(started, ev.Started) and isinstance(end, ev.Finished):
+        when = f"{ago(now - end.at)} by {started.owner}"
+        if started.goal.kind == "deploy" and end.result == "undone":
+            return Settled(f"{started.goal.deployment} was undone already, {ago(now - end.at)}", newest)
+        if started.goal.undo and end.result not in NOT_DONE:
+            return Settled(f"{started.goal.undo.deployment} was stopped and undone already, {when}", newest)
+    if standby is None or not is_older(live.deployment, standby.deployment):
+        return None
+    since = f", {ago(now - record.live_since)} by {record.live_by}" if record.live_since else ""
+    return Settled(f"{record.stack} was rolled back already from {standby.label} to {live.label}{since}", newest)
+
+
+def confirmed(world: World, record: Record, what: Settled) -> Outcome | None:
+    """Exit 0, when AWS shows that the live fleet has all the traffic; None when it does not."""
+    live, standby = record.live, record.standby
+    assert live is not None
+    for number, binding in enumerate(world.traffic.bindings(record.bindings)):
+        if {arn for arn, weight in binding.by_group.items() if weight} != {live.groups[number]}:
+            return None
+    healthy = _healthy(world, live)
+    sentence = f"{what.sentence}. {live.label} serves: {healthy} of {live.count or '?'} instances healthy."
+    if standby is None or not ready(_healthy(world, standby), healthy, standby.count):
+        return Outcome("unchanged", sentence, next="" if healthy else f"bluegreen heal {record.stack}")
+    newer = is_older(live.deployment, standby.deployment)
+    way = "To go forward again" if newer else "To go one further back"
+    return Outcome(
+        "unchanged",
+        f"{sentence} {way}, name the deployment.",
+        next=f"bluegreen rollback {record.stack} --to {standby.deployment}",
+    )
+
+
+def _healthy(world: World, fleet: Fleet) -> int:
+    """Of its group that has the fewest; 0 when one is gone."""
+    return min((group.healthy if group else 0 for group in world.traffic.groups(fleet.groups).values()), default=0)
+
+
+def newest(world: World, record: Record) -> Progress:
+    """The journal of the newest operation but heal and gc, and but a rollback that changed nothing. An epoch of a resume has
+    no journal."""
+    for epoch in range(record.epoch, max(0, record.epoch - LOOK_BACK), -1):
+        done = fold(world.records.events(deployment_id(record.stack, epoch)))
+        started = done.first(ev.Started)
+        if isinstance(started, ev.Started) and not _changed_nothing(started.goal, done):
+            return done
+    return Progress()
+
+
+def _changed_nothing(goal: Goal, done: Progress) -> bool:
+    end = done.last(ev.Finished)
+    return goal.kind in UPKEEP or (goal.kind != "deploy" and isinstance(end, ev.Finished) and end.result in NOT_DONE)

@@ -1,0 +1,64 @@
+"""Which fleet is kept to go back to: the one that a rollback could really go to, judged by health and not by order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from bluegreen.core.decide.case import Case
+from bluegreen.core.decision import Act, Decision
+from bluegreen.core.fleet import Fleet, is_older
+from bluegreen.core.readiness import no_plain_rollback, ready, way_on
+from bluegreen.core.step import Write
+
+
+def best_way_back(case: Case, live: Fleet, fleets: Sequence[Fleet]) -> Fleet | None:
+    """Of `fleets`, the preferred one first: who could take the traffic of `live` now; else who has most healthy instances.
+    What was rolled back is a way back only where all else is dead."""
+    serving, mark = case.seen.healthy(live.groups), case.seen.record.rolled_back
+
+    def rank(fleet: Fleet) -> tuple[bool, bool, int]:
+        healthy = case.seen.healthy(fleet.groups)
+        good = mark is None or mark.release != fleet.release
+        able = ready(healthy, serving, fleet.count)
+        return good and able, good and healthy > 0, 0 if good and able else healthy
+
+    return max(fleets, key=rank, default=None)
+
+
+def keep_the_better(case: Case) -> Decision | None:
+    """A fleet that is to be retired could take a rollback, and the standby could not: they change places."""
+    record = case.seen.record
+    proven = [fleet for fleet in record.doomed if fleet.once_live and fleet.groups]
+    if record.live is None or not proven:
+        return None
+    before = [record.standby] if record.standby else []
+    back = best_way_back(case, record.live, [*before, *proven])
+    if back is None or back == record.standby or not case.seen.healthy(back.groups):
+        return None
+    passed = any(f.rollback_unsafe and is_older(back.deployment, f.deployment) for f in before)
+    live = replace(record.live, rollback_unsafe=record.live.rollback_unsafe or passed)
+    rest = tuple(fleet for fleet in record.doomed if fleet != back)
+    doomed = (*rest, *(replace(fleet, once_live=True) for fleet in before))
+    return Act((Write(replace(record, live=live, standby=back, doomed=doomed), f"keep {back.label} as the standby"),))
+
+
+def standing_by(case: Case) -> str:
+    """What the record's standby is good for now, as a clause: "blue shop-1 (A) stands by"."""
+    live, standby = case.seen.record.live, case.seen.record.standby
+    if live is None or standby is None:
+        return "there is no standby yet: this was the first deployment"
+    why = no_plain_rollback(live, standby, case.seen.record.rolled_back, _healthy(case))
+    return f"no rollback is ready: {why}" if why else f"{standby.label} stands by"
+
+
+def way_back_from(case: Case) -> str:
+    """The command that goes back to the standby, or makes it able to take the traffic; "" without one."""
+    live, standby = case.seen.record.live, case.seen.record.standby
+    if live is None or standby is None:
+        return ""
+    return way_on(case.goal.stack, live, standby, case.seen.record.rolled_back, _healthy(case))
+
+
+def _healthy(case: Case) -> Callable[[Fleet], int]:
+    return lambda fleet: case.seen.healthy(fleet.groups)
