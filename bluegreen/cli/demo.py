@@ -6,7 +6,6 @@ It is the tool itself that runs here: the commands' own code, on the adapters th
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import tempfile
 import time
@@ -61,19 +60,20 @@ class Demo:
     acts: list[tuple[str, float]] = field(default_factory=list)
 
     def tell(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"\n── {text}\n")
-            sys.stderr.flush()
+        from bluegreen.cli.text import put
+
+        put(sys.stderr, f"\n── {text}\n")
 
     def act(self, name: str, expected: str, run: Callable[[], Outcome]) -> Outcome:
         """One command, timed. Raises BluegreenError when it does not end as the demo promises."""
+        from bluegreen.cli.text import put
         from bluegreen.errors import BluegreenError
 
         since = time.monotonic()
         self.acts.append((name, time.time()))
         outcome = run()
         self.seconds[name] = round(time.monotonic() - since, 3)
-        sys.stderr.write(f"   → {outcome.sentence}\n")
+        put(sys.stderr, f"   → {outcome.sentence}\n")
         if outcome.result != expected:
             raise BluegreenError(f"the demo's {name} ended as {outcome.result}, not {expected}", why=outcome.sentence)
         return outcome
@@ -82,8 +82,9 @@ class Demo:
 def run(options: Namespace) -> int:
     from bluegreen.cli.text import as_json, say, say_json
     from bluegreen.errors import Interrupted
+    from bluegreen.local.signals import as_ctrl_c
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the sandbox is taken down
+    as_ctrl_c()  # the sandbox is taken down, however the demo ends
     with _sandbox() as sandbox:
         demo = Demo(options, sandbox)
         try:
@@ -104,6 +105,7 @@ def run(options: Namespace) -> int:
 @contextlib.contextmanager
 def _sandbox() -> Iterator[SandboxState]:
     """A sandbox of the demo's own on any free ports; one that runs already is left alone."""
+    from bluegreen.local.signals import undisturbed
     from bluegreen.sandbox import control
 
     with tempfile.TemporaryDirectory(prefix="bluegreen-demo-") as folder:
@@ -111,7 +113,8 @@ def _sandbox() -> Iterator[SandboxState]:
         try:
             yield control.up(port=0, registry_port=0, folder=home)
         finally:
-            control.down(folder=home)
+            with undisturbed():
+                control.down(folder=home)
 
 
 def _play(demo: Demo) -> Report:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -45,11 +44,12 @@ def make(
     from bluegreen.cli.build_progress import watched
     from bluegreen.images.build import LIMIT_S, Limit, check
     from bluegreen.images.build_secrets import read
+    from bluegreen.local.signals import as_ctrl_c
 
     check(chain)
     secrets = read(chain, wire_images.folder_of(stack))
     limit = Limit(LIMIT_S if timeout_s is None else timeout_s)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    as_ctrl_c()
     with watched() as watcher, wire_images.builder(stack, known, version, watcher.told, limit, secrets) as builder:
         for name, words in reasons.items():
             watcher.told(name, "building: " + _few(words))

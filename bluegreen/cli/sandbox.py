@@ -30,9 +30,11 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
+    from bluegreen.local.signals import as_ctrl_c
     from bluegreen.sandbox import control
     from bluegreen.sandbox.state import SandboxState
 
+    as_ctrl_c()  # a sandbox that is not ready yet is taken down again
     if options.action == "down":
         return _down(options)
     if options.action == "status":

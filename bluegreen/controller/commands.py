@@ -8,18 +8,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bluegreen.controller.goals import moved_on, rollback_goal, stop_goal
-from bluegreen.controller.hold import Hold, refuse_if_held
+from bluegreen.controller.hold import Hold
 from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places, make_release
 from bluegreen.controller.run import Run
+from bluegreen.controller.taking import known, must_be, take, take_again, when_free
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
 from bluegreen.core.age import ago
 from bluegreen.core.chain import Lineage
 from bluegreen.core.decide.upkeep import left_behind, strays
-from bluegreen.core.fleet import deployment_id, is_older
+from bluegreen.core.fleet import is_older
 from bluegreen.core.goal import Before, Goal, RolledBack
 from bluegreen.core.outcome import Outcome
-from bluegreen.core.progress import fold, phase
 from bluegreen.core.record import Owner, Record
 from bluegreen.core.stack import Stack
 from bluegreen.errors import CloudError, Held, NotFound, Refused, Superseded
@@ -42,13 +42,36 @@ class Deploy:
     prepare: Callable[[], None] = lambda: None  # right before the first write: makes the ledger's table if need be
 
 
+Begun = Callable[[], Outcome]  # what is left to be done once the stack is taken, or needs not be
+
+
+def ended(outcome: Outcome) -> Begun:
+    """There is nothing to be done but to tell this."""
+    return lambda: outcome
+
+
 TAKES = 20  # tries to take a stack whose record changes under us: its holder beats every few seconds
 
 
 def deploy(world: World, job: Deploy) -> Outcome:
     """A new fleet of the stack's release, to the end of its bake. What is live and healthy already is left alone."""
+    confirmed: set[tuple[str, str]] = set()
+
+    def begin(record: Record | None) -> Begun:
+        return _begin_deploy(world, job, record, confirmed)
+
+    def read(stack: str) -> Record | None:
+        try:
+            return world.records.read(stack)
+        except NotFound:  # the first deployment of a region makes the table
+            return None
+
+    return when_free(world, job.stack.name, job.wait_s, begin, read=read, hasty=True)()
+
+
+def _begin_deploy(world: World, job: Deploy, record: Record | None, confirmed: set[tuple[str, str]]) -> Begun:
+    """`confirmed` are the questions that were answered with yes: none is asked twice."""
     stack = job.stack
-    record = free(world, _read(world, stack.name), job.wait_s, hasty=True)
     _refuse_elsewhere(record, stack)
     refuse_unfinished(record)
     places = find_places(stack, world.traffic, record)
@@ -56,16 +79,17 @@ def deploy(world: World, job: Deploy) -> Outcome:
     world.watcher.note(f"resolving images of {stack.name}")
     release, rendered = make_release(stack, job.version, facts, job.images, job.render)
     if already := _already_live(world, record, release.id):
-        return already
+        return ended(already)
     _refuse_rolled_back(record, release.id, world.clock.now())
-    live = record.live.label if record and record.live else "nothing"
-    if not job.confirm(release.id, live):
-        return Outcome("refused", "Not confirmed: nothing was changed.")
+    question = (release.id, record.live.label if record and record.live else "nothing")
+    if question not in confirmed and not job.confirm(*question):
+        return ended(Outcome("refused", "Not confirmed: nothing was changed."))
+    confirmed.add(question)
     goal = deploy_goal(stack, release, facts, places, record, world.clock.now(), job.lineage)
     job.prepare()
     pinned = replace(record or Record(stack.name, 0), account=stack.account, region=stack.region)
     hold = Hold.take(world.records, world.clock, pinned, stack.name, job.owner, goal, world.ids)
-    return follow(world, hold, job.owner, rendered.text, rendered.user_data)
+    return lambda: follow(world, hold, job.owner, rendered.text, rendered.user_data)
 
 
 def rollback(world: World, stack: str, owner: Owner, to: str = "", *, unsafe: bool = False) -> Outcome:
@@ -88,29 +112,32 @@ def rollback(world: World, stack: str, owner: Owner, to: str = "", *, unsafe: bo
 
 def abort(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """Undo a deployment whose controller died or was interrupted."""
-    record = free(world, known(world, stack), wait_s)
-    if record is None or record.goal is None:
-        return Outcome("aborted", f"nothing is under way on {stack}: nothing to abort.")
-    if not record.goal.undoable:
+    return when_free(world, stack, wait_s, lambda record: _begin_abort(world, must_be(record, stack), owner))()
+
+
+def _begin_abort(world: World, record: Record, owner: Owner) -> Begun:
+    stack, goal = record.stack, record.goal
+    if goal is None:
+        return ended(Outcome("aborted", f"nothing is under way on {stack}: nothing to abort."))
+    if not goal.undoable:
         raise Refused(
-            f"{record.goal.kind} {record.goal.deployment} was not finished: it can be finished, not undone",
+            f"{goal.kind} {goal.deployment} was not finished: it can be finished, not undone",
             next=f"bluegreen resume {stack}",
         )
-    if record.goal.kind == "heal":
-        return _give_up(world, record, record.goal, owner)
+    if goal.kind == "heal":
+        hold = take_again(world, record, owner, goal)
+        return lambda: _give_up(world, hold, goal, owner)
     if moved_on(record):
         raise Refused(
-            f"{record.goal.deployment} is past the point of no return: its fleet is live",
+            f"{goal.deployment} is past the point of no return: its fleet is live",
             next=f"bluegreen resume {stack} to finish it, or bluegreen rollback {stack} to go back",
         )
-    return follow(
-        world, take(world, record, owner, stop_goal(world, record, record.goal, "abort", by=str(owner))), owner
-    )
+    hold = take(world, record, owner, stop_goal(world, record, goal, "abort", by=str(owner)))
+    return lambda: follow(world, hold, owner)
 
 
-def _give_up(world: World, record: Record, goal: Goal, owner: Owner) -> Outcome:
+def _give_up(world: World, hold: Hold, goal: Goal, owner: Owner) -> Outcome:
     """The same heal, gone on with as one that has failed."""
-    hold = Hold.take(world.records, world.clock, record, record.stack, owner, lambda epoch: goal, world.ids)
     run = Run(world, hold, goal)
     if not run.journal.progress.events:
         run.journal.write(ev.Started(world.clock.now(), hold.record.epoch, owner, goal))
@@ -123,19 +150,26 @@ def _give_up(world: World, record: Record, goal: Goal, owner: Owner) -> Outcome:
 def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """Go on with the goal in force, under a new epoch and in the same journal. Where none is, but a rollback stands,
     that is acknowledged."""
-    record = free(world, known(world, stack), wait_s)
-    if record is not None and record.goal is None and record.rolled_back and not record.rolled_back.acknowledged:
-        return _acknowledge(world, record, record.rolled_back)
-    if record is None or record.goal is None:
-        return Outcome("unchanged", f"nothing is under way on {stack}: nothing to resume.")
-    goal = record.goal
+    return when_free(world, stack, wait_s, lambda record: _begin_resume(world, must_be(record, stack), owner))()
+
+
+def _begin_resume(world: World, record: Record, owner: Owner) -> Begun:
+    stack, goal = record.stack, record.goal
+    if goal is None and record.rolled_back and not record.rolled_back.acknowledged:
+        return ended(_acknowledge(world, record, record.rolled_back))
+    if goal is None:
+        return ended(Outcome("unchanged", f"nothing is under way on {stack}: nothing to resume."))
     if goal.undoable and not world.records.events(goal.deployment):
         again = "deploy FILE" if goal.kind == "deploy" else f"heal {stack}"
         raise Refused(
             f"{goal.deployment} ended before its first line was written: there is nothing to go on from",
             next=f"bluegreen abort {stack}, then bluegreen {again}",
         )
-    hold = Hold.take(world.records, world.clock, record, stack, owner, lambda epoch: goal, world.ids)
+    hold = take_again(world, record, owner, goal)
+    return lambda: _go_on(world, hold, goal, owner)
+
+
+def _go_on(world: World, hold: Hold, goal: Goal, owner: Owner) -> Outcome:
     run = Run(world, hold, goal)
     started = run.journal.progress.first(ev.Started)
     if isinstance(started, ev.Started) and started.user_data:
@@ -148,17 +182,19 @@ def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outco
 
 def gc(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """End what was left behind: fleets whose tags say they are the stack's, and that its record does not keep."""
-    record = free(world, known(world, stack), wait_s)
+    return when_free(world, stack, wait_s, lambda record: _begin_gc(world, must_be(record, stack), owner))()
+
+
+def _begin_gc(world: World, record: Record, owner: Owner) -> Begun:
     refuse_unfinished(record)
-    assert record is not None
-    instances = world.fleets.look(stack)
-    left = left_behind(record, world.traffic.owned(stack), instances)
+    instances = world.fleets.look(record.stack)
+    left = left_behind(record, world.traffic.owned(record.stack), instances)
     lost = strays(record, world.traffic.groups(record.kept_groups), instances)
     if not left and not lost:
-        return Outcome("unchanged", f"{stack}: nothing was left behind.")
+        return ended(Outcome("unchanged", f"{record.stack}: nothing was left behind."))
     goal = Goal(
         kind="gc",
-        stack=stack,
+        stack=record.stack,
         deployment="",
         started_at=world.clock.now(),
         fleet=None,
@@ -168,7 +204,8 @@ def gc(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
         left=left,
         lost=lost,
     )
-    return follow(world, take(world, record, owner, goal), owner)
+    hold = take(world, record, owner, goal)
+    return lambda: follow(world, hold, owner)
 
 
 def follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: bytes | None = None) -> Outcome:
@@ -182,48 +219,6 @@ def follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: by
             hold.let_go(keep_goal=not goal.undoable)
         raise
     return run.follow()
-
-
-def free(world: World, record: Record | None, wait_s: float, *, hasty: bool = False) -> Record | None:
-    """The record as it stands once nobody alive holds the stack. Raises Held."""
-    if record is None or record.owner is None:
-        return record
-
-    def where(held: Record) -> str:
-        return _phase(world, held)
-
-    refuse_if_held(world.records, world.clock, record, where, wait_s, world.watcher.note, hasty)
-    return world.records.read(record.stack)
-
-
-def _phase(world: World, record: Record) -> str:
-    assert record.goal is not None
-    return phase(fold(world.records.events(record.goal.deployment)), record.goal.kind)
-
-
-def take(world: World, record: Record, owner: Owner, goal: Goal) -> Hold:
-    def numbered(epoch: int) -> Goal:
-        return replace(goal, deployment=deployment_id(goal.stack, epoch))
-
-    return Hold.take(world.records, world.clock, record, record.stack, owner, numbered, world.ids)
-
-
-def _read(world: World, stack: str) -> Record | None:
-    """None without a table too: the first deployment of a region makes it."""
-    try:
-        return world.records.read(stack)
-    except NotFound:
-        return None
-
-
-def known(world: World, stack: str) -> Record:
-    record = world.records.read(stack)
-    if record is None:
-        raise Refused(
-            f"there is no stack {stack} in this account and region",
-            next="bluegreen status lists the stacks; check --region and --profile",
-        )
-    return record
 
 
 def _refuse_elsewhere(record: Record | None, stack: Stack) -> None:

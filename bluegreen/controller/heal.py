@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 
-from bluegreen.controller.commands import follow, free, known, refuse_unfinished, take
+from bluegreen.controller.commands import Begun, ended, follow, refuse_unfinished
+from bluegreen.controller.taking import must_be, take, when_free
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
 from bluegreen.core.decide.heal import losses, missing
@@ -21,14 +22,16 @@ ROUNDS = 4  # two fleets, and once more for what is lost meanwhile
 def heal(world: World, stack: str, owner: Owner, *, unhealthy: bool = False, wait_s: float = 0.0) -> Outcome:
     """Exit 0 only when a last look shows that neither fleet lacks an instance. Raises Refused when a fleet cannot be healed."""
     said: list[str] = []
+    until = world.clock.ticks() + wait_s
     for _ in range(ROUNDS):
         try:
-            outcome = _one(world, stack, owner, unhealthy=unhealthy, wait_s=wait_s)
+            outcome = _one(world, stack, owner, unhealthy=unhealthy, wait_s=until - world.clock.ticks())
         except (CloudError, Refused, Held) as error:
             if not said:
                 raise
+            kind = Held if isinstance(error, Held) else NeedsHuman
             what = f"{' '.join(said)} But it did not go on: {error.what}"
-            raise NeedsHuman(what, where=error.where, why=error.why, next=f"bluegreen heal {stack}") from error
+            raise kind(what, where=error.where, why=error.why, next=f"bluegreen heal {stack}") from error
         if said and outcome.result == "unchanged":
             return Outcome("healed", " ".join(said))
         if outcome.result != "healed":
@@ -43,14 +46,21 @@ def heal(world: World, stack: str, owner: Owner, *, unhealthy: bool = False, wai
 
 def _one(world: World, stack: str, owner: Owner, *, unhealthy: bool, wait_s: float) -> Outcome:
     """Heals the first fleet that lacks any."""
-    record = free(world, known(world, stack), wait_s)
+
+    def begin(record: Record | None) -> Begun:
+        return _begin(world, must_be(record, stack), owner, unhealthy=unhealthy)
+
+    return when_free(world, stack, wait_s, begin)()
+
+
+def _begin(world: World, record: Record, owner: Owner, *, unhealthy: bool) -> Begun:
     refuse_unfinished(record)
-    assert record is not None
     found = _first_loss(world, record, unhealthy=unhealthy)
     if found is None:
-        return _whole(record)
+        return ended(_whole(record))
     goal, user_data = found
-    return follow(world, take(world, record, owner, goal), owner, user_data, base64.b64decode(user_data))
+    hold = take(world, record, owner, goal)
+    return lambda: follow(world, hold, owner, user_data, base64.b64decode(user_data))
 
 
 def _whole(record: Record) -> Outcome:

@@ -139,11 +139,12 @@ class Waiter:
         self.records = records
         self.clock = clock
         self.record = record
+        self.newest: Record | None = record  # as the last look found it
         self.since = clock.ticks()
 
     def look(self) -> bool:
         """Whether the holder is alive: True, or False when it let go or its record stood still for a lease."""
-        now = self.records.read(self.record.stack)
+        self.newest = now = self.records.read(self.record.stack)
         if now is None or now.owner is None or now.goal is None:
             return False
         if now.rvn != self.record.rvn:
@@ -159,12 +160,13 @@ def refuse_if_held(
     wait_s: float = 0.0,
     note: Callable[[str], None] = lambda text: None,
     hasty: bool = False,
-) -> None:
-    """Raises Held when somebody follows a goal on this stack and is still alive after `wait_s` seconds. Alive is whose
-    record changes within a lease; the record of a dead controller stands still, and after a lease we may go on. With
-    `hasty`, a record written some seconds ago is a living one's too: then the answer comes at once."""
+) -> Record | None:
+    """The record as it was when the stack was found free. Raises Held when somebody follows a goal on it and is still alive
+    after `wait_s` seconds. Alive is whose record changes within a lease; the record of a dead controller stands still, and
+    after a lease we may go on. With `hasty`, a record written some seconds ago is a living one's too: then the answer comes
+    at once."""
     if record is None or record.owner is None or record.goal is None:
-        return
+        return record
     waiter = Waiter(records, clock, record)
     until = clock.ticks() + wait_s
     note(f"{record.stack} is held by {record.owner}: watching whether it is alive")
@@ -174,6 +176,7 @@ def refuse_if_held(
         if alive and clock.ticks() >= until:
             raise _held(waiter.record, clock, phase)
         clock.sleep(1.0)
+    return waiter.newest
 
 
 def _held(record: Record, clock: Clock, phase: Callable[[Record], str]) -> Held:

@@ -12,10 +12,12 @@ from bluegreen.errors import Interrupted
 
 AGREE_S = 2.0  # an answer of AWS tells whole seconds, and takes a moment
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class SystemClock:
-    """The Clock port. `listen` makes the first SIGINT, SIGTERM or SIGHUP end the next sleep, and the second end the process."""
+    """The Clock port. `listen` makes the first SIGINT, SIGTERM or SIGHUP end the next sleep, and the second end the process,
+    or go where it went before. A second SIGHUP does nothing, for a terminal that closes sends it twice."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -58,5 +60,6 @@ class SystemClock:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
-        for again in self._before:
-            signal.signal(again, signal.SIG_DFL)
+        for again, before in self._before.items():
+            second = signal.SIG_DFL if before in DEFAULTS else before
+            signal.signal(again, signal.SIG_IGN if number == again == signal.SIGHUP else second)

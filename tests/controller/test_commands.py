@@ -118,7 +118,7 @@ def test_rollback_to_a_sick_standby_is_refused_and_touches_nothing(stage: Stage)
     stage.broken.add("A")
     stage.clock.time += 60
     outcome = stage.rollback()
-    assert outcome.result == "refused" and "0 healthy of 4" in outcome.sentence
+    assert outcome.result == "refused" and "0 of 4 instances" in outcome.sentence
     assert stage.weights() == {"A": 0, "B": 100}
     assert stage.record().live is not None and stage.record().live.version == "B"
 
