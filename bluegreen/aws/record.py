@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bluegreen.aws import lines
 from bluegreen.aws.client import Aws
-from bluegreen.core.event import Event, event_from_plain, event_to_plain
-from bluegreen.core.fleet import split_deployment
-from bluegreen.core.plain import from_plain, to_plain
-from bluegreen.core.record import SCHEMA, Record
+from bluegreen.core.event import Event, event_to_plain
+from bluegreen.core.fleet import deployment_id, split_deployment
+from bluegreen.core.plain import to_plain
+from bluegreen.core.record import Record
 from bluegreen.errors import CloudError, LineTaken, NotFound, OutcomeUnknown, Refused, Superseded, Unreadable
+from bluegreen.ports import Journal
 
 TABLE = "bluegreen"
 CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -53,7 +55,7 @@ class DynamoRecords:
 
     def read(self, stack: str) -> Record | None:
         answer = self._read("get_item", TableName=self.table, Key=_key(stack, "record"), ConsistentRead=True)
-        record = _record(stack, answer.get("Item"))
+        record = lines.record(stack, self.table, answer.get("Item"))
         if record is not None and record.region not in ("", self.aws.region):
             raise Refused(
                 f"{stack} lives in {record.region}, and this command asks {self.aws.region}",
@@ -122,21 +124,34 @@ class DynamoRecords:
             raise
 
     def events(self, deployment: str) -> tuple[Event, ...]:
-        stack, epoch = split_deployment(deployment)
-        found = [
-            event_from_plain(json.loads(item["body"]["S"])) for item in self._query(stack, f"journal#{epoch:08d}#")
-        ]
-        return tuple(event for event in found if event)
+        found = self.journal(deployment)
+        if found.unreadable:
+            stack = split_deployment(deployment)[0]
+            raise Unreadable(
+                f"the journal of {deployment} has entries that cannot be read",
+                where=f"DynamoDB table {self.table}, stack {stack}",
+                why="; ".join(found.unreadable),
+                next=f"bluegreen show {deployment} leaves them out; bluegreen rollback {stack} works without them",
+            )
+        return found.events
 
-    def deployments(self, stack: str, limit: int = 20) -> tuple[tuple[str, tuple[Event, ...]], ...]:
-        """The newest deployments with their events, the newest first."""
-        found: dict[int, list[Event]] = {}
+    def journal(self, deployment: str) -> Journal:
+        stack, epoch = split_deployment(deployment)
+        return lines.journal(deployment, self._query(stack, f"journal#{epoch:08d}#"))
+
+    def deployments(self, stack: str, limit: int = 20) -> tuple[Journal, ...]:
+        """The newest deployments, the newest first; what cannot be read is named and left out."""
+        found: dict[int, list[dict[str, Any]]] = {}
         for item in self._query(stack, "journal#"):
-            event = event_from_plain(json.loads(item["body"]["S"]))
-            if event:
-                found.setdefault(int(item["item"]["S"].split("#")[1]), []).append(event)
+            if (epoch := lines.epoch_of(item["item"]["S"])) is not None:
+                found.setdefault(epoch, []).append(item)
         newest = sorted(found, reverse=True)[:limit]
-        return tuple((f"{stack}-{epoch}", tuple(found[epoch])) for epoch in newest)
+        return tuple(lines.journal(deployment_id(stack, epoch), found[epoch]) for epoch in newest)
+
+    def last_epoch(self, stack: str) -> int:
+        arguments = {**self._prefix(stack, "journal#"), "ScanIndexForward": False, "Limit": 1}
+        page = self._read("query", **arguments)["Items"]
+        return max((lines.epoch_of(item["item"]["S"]) or 0 for item in page), default=0)
 
     def stacks(self) -> tuple[str, ...]:
         """Names of all stacks that have a record."""
@@ -150,14 +165,16 @@ class DynamoRecords:
         return tuple(sorted(item["stack"]["S"] for item in self.all_of("scan", arguments)))
 
     def _query(self, stack: str, prefix: str) -> list[dict[str, Any]]:
-        arguments: dict[str, Any] = {
+        return self.all_of("query", self._prefix(stack, prefix))
+
+    def _prefix(self, stack: str, prefix: str) -> dict[str, Any]:
+        return {
             "TableName": self.table,
             "ConsistentRead": True,
             "KeyConditionExpression": "stack = :s AND begins_with(#i, :p)",
             "ExpressionAttributeNames": {"#i": "item"},
             "ExpressionAttributeValues": {":s": {"S": stack}, ":p": {"S": prefix}},
         }
-        return self.all_of("query", arguments)
 
     def all_of(self, operation: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
         """The items of a query or scan, from all its pages."""
@@ -195,31 +212,3 @@ def _unchanged(epoch: int, op_id: str) -> dict[str, Any]:
         return {"ConditionExpression": "attribute_not_exists(epoch)"}
     values = {":e": {"N": str(epoch)}, ":o": {"S": op_id}}
     return {"ConditionExpression": "epoch = :e AND op_id = :o", "ExpressionAttributeValues": values}
-
-
-def _record(stack: str, item: dict[str, Any] | None) -> Record | None:
-    if not item:
-        return None
-    where = f"DynamoDB table {TABLE}, item record of {stack}"
-    try:
-        body = json.loads(item["body"]["S"])
-        newer = body.get("schema", SCHEMA)
-        if isinstance(newer, int) and newer > SCHEMA:
-            raise Unreadable(
-                f"the record of {stack} was written by a newer bluegreen (schema {newer})",
-                where=where,
-                next="upgrade bluegreen on this machine",
-            )
-        record = from_plain(Record, body)
-        for name, stands in (("epoch", item["epoch"]["N"]), ("op_id", item["op_id"]["S"])):
-            if stands != str(getattr(record, name)):
-                raise ValueError(f"Record.{name}: {getattr(record, name)!r}, and the item's {name} is {stands!r}")
-    except (KeyError, ValueError, AttributeError, TypeError) as error:
-        why = f"there is no {error} in it" if isinstance(error, KeyError) else str(error)
-        raise Unreadable(
-            f"the record of {stack} cannot be read",
-            where=where,
-            why=f"{why}. Somebody changed it by hand?",
-            next=f"put it right, or restore the table; bluegreen rollback {stack} goes by tags meanwhile",
-        ) from error
-    return record

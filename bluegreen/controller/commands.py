@@ -95,6 +95,7 @@ def abort(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcom
             next=f"bluegreen resume {stack}",
         )
     if record.goal.kind == "heal":
+        world.records.events(record.goal.deployment)  # what cannot be read is met before the stack is taken
         return _give_up(world, record, record.goal, owner)
     if moved_on(record):
         raise Refused(
@@ -125,7 +126,8 @@ def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outco
     if record is None or record.goal is None:
         return Outcome("unchanged", f"nothing is under way on {stack}: nothing to resume.")
     goal = record.goal
-    if goal.undoable and not world.records.events(goal.deployment):
+    events = world.records.events(goal.deployment)  # what cannot be read is met before the stack is taken
+    if goal.undoable and not events:
         again = "deploy FILE" if goal.kind == "deploy" else f"heal {stack}"
         raise Refused(
             f"{goal.deployment} ended before its first line was written: there is nothing to go on from",
@@ -194,7 +196,7 @@ def free(world: World, record: Record | None, wait_s: float, *, hasty: bool = Fa
 
 def _phase(world: World, record: Record) -> str:
     assert record.goal is not None
-    return phase(fold(world.records.events(record.goal.deployment)), record.goal.kind)
+    return phase(fold(world.records.journal(record.goal.deployment).events), record.goal.kind)
 
 
 def take(world: World, record: Record, owner: Owner, goal: Goal) -> Hold:

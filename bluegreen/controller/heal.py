@@ -6,6 +6,7 @@ import base64
 from dataclasses import replace
 
 from bluegreen.controller.commands import follow, free, known, refuse_unfinished, take
+from bluegreen.controller.entries import readable
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
 from bluegreen.core.decide.heal import losses, missing
@@ -95,7 +96,7 @@ def _first_loss(world: World, record: Record, *, unhealthy: bool) -> tuple[Goal,
 
 def _start(world: World, fleet: Fleet) -> ev.Started:
     """The first line of the deployment that launched the fleet: it has the launch and the user data, to the byte."""
-    first = next((e for e in world.records.events(fleet.deployment) if isinstance(e, ev.Started)), None)
+    first = next((e for e in readable(world, fleet.deployment).events if isinstance(e, ev.Started)), None)
     if first is None or first.goal.launch is None or not first.user_data:
         raise Refused(
             f"{fleet.label} has lost instances, and how it was launched is not known any more",

@@ -17,7 +17,7 @@ from bluegreen.core.guard import forbidden
 from bluegreen.core.observation import Observation, Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import Step
-from bluegreen.errors import BluegreenError, CloudError, Interrupted, NeedsHuman, Refused, Superseded
+from bluegreen.errors import BluegreenError, CloudError, Interrupted, NeedsHuman, Refused, Superseded, Unreadable
 
 MAX_TURNS = 20_000  # of one run; a decision that repeats without an effect trips it
 LEDGER_SETBACKS = 4  # of a rollback with the ledger: then it goes on without it
@@ -201,7 +201,7 @@ class Run:
         """A line that nothing hangs on: the outcome stands without it, so a failure here is said and not raised."""
         try:
             self.journal.write(event)
-        except (CloudError, Refused, Superseded) as error:
+        except (CloudError, Refused, Superseded, Unreadable) as error:
             self.world.watcher.note(f"the journal has no line for {what}: {error.what}")
 
     def _let_go(self, *, keep_goal: bool, again: Goal | None = None) -> bool:
