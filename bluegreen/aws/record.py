@@ -12,6 +12,7 @@ from typing import Any
 
 from bluegreen.aws import lines
 from bluegreen.aws.client import Aws
+from bluegreen.aws.table import TABLE, Table
 from bluegreen.core.event import Event, event_to_plain
 from bluegreen.core.fleet import deployment_id, split_deployment
 from bluegreen.core.plain import to_plain
@@ -19,7 +20,6 @@ from bluegreen.core.record import Record
 from bluegreen.errors import CloudError, LineTaken, NotFound, OutcomeUnknown, Refused, Superseded, Unreadable
 from bluegreen.ports import Journal
 
-TABLE = "bluegreen"
 CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
@@ -29,29 +29,6 @@ class DynamoRecords:
     def __init__(self, aws: Aws, table: str = TABLE) -> None:
         self.aws = aws
         self.table = table
-
-    def exists(self) -> bool:
-        try:
-            status = self.aws.read("dynamodb", "describe_table", TableName=self.table)["Table"]["TableStatus"]
-        except NotFound:
-            return False
-        return bool(status == "ACTIVE")
-
-    def make_table(self) -> None:
-        """On-demand billing; asked again it changes nothing. The caller waits until it `exists`."""
-        keys = (("stack", "HASH"), ("item", "RANGE"))
-        try:
-            self.aws.write(
-                "dynamodb",
-                "create_table",
-                TableName=self.table,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
-                KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
-            )
-        except CloudError as error:
-            if error.code != "ResourceInUseException":
-                raise
 
     def read(self, stack: str) -> Record | None:
         answer = self._read("get_item", TableName=self.table, Key=_key(stack, "record"), ConsistentRead=True)
@@ -162,7 +139,10 @@ class DynamoRecords:
             "ExpressionAttributeValues": {":r": {"S": "record"}},
             "ProjectionExpression": "stack",
         }
-        return tuple(sorted(item["stack"]["S"] for item in self.all_of("scan", arguments)))
+        found = tuple(sorted(item["stack"]["S"] for item in self.all_of("scan", arguments)))
+        if not found:
+            Table(self.aws, self.table).refuse_foreign()
+        return found
 
     def _query(self, stack: str, prefix: str) -> list[dict[str, Any]]:
         return self.all_of("query", self._prefix(stack, prefix))
@@ -194,9 +174,13 @@ class DynamoRecords:
                 f"there is no DynamoDB table {self.table} in {self.aws.region}",
                 action=error.action,
                 code=error.code,
-                why="No stack was ever deployed in this account and region, or the ledger is gone.",
-                next="look at --region and --profile; bluegreen deploy makes the table",
+                why="No stack was ever deployed in this account and region, or the table was deleted.",
+                next="check --region and --profile; if the table was deleted: bluegreen recover STACK",
             ) from error
+        except CloudError as error:
+            if error.code == "ValidationException":
+                Table(self.aws, self.table).refuse_foreign()
+            raise
 
 
 def _key(stack: str, item: str) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from bluegreen.aws import credentials
 from bluegreen.aws.client import Aws, endpoint_from_environment
 from bluegreen.aws.instances import Ec2Fleets
-from bluegreen.aws.record import TABLE, DynamoRecords
+from bluegreen.aws.record import DynamoRecords
+from bluegreen.aws.table import TABLE, Table
 from bluegreen.aws.weighted import WeightedTraffic
 from bluegreen.cli.options import variables
 from bluegreen.controller.world import World
 from bluegreen.core.record import Owner
-from bluegreen.errors import CloudError, Refused, UsageError
+from bluegreen.errors import CloudError, NotYet, Refused, UsageError
 from bluegreen.local.agents import HttpAgents
 from bluegreen.local.book import LocalBook
 from bluegreen.local.clock import SystemClock
@@ -209,21 +210,42 @@ def _render(stack: Stack, images: Mapping[str, str]) -> Rendered:
 
 def ensure_table(wired: Wired, note: Callable[[str], None]) -> None:
     """The ledger's table is made at the first deployment of an account and region, and waited for."""
+    table = Table(wired.aws, wired.records.table)
+    if table.exists():
+        return
+    note(f"making DynamoDB table {table.name} (on-demand billing): the ledger of all stacks in this region")
+    table.make()
+    until = time.monotonic() + TABLE_READY_S
+    while not table.exists():
+        if time.monotonic() > until:
+            raise Refused(f"table {table.name} is not ready after {TABLE_READY_S} s", next="try again")
+        wired.clock.sleep(1)
+    _complete(wired, table, until, note)
+
+
+def _complete(wired: Wired, table: Table, until: float, note: Callable[[str], None]) -> None:
+    """What a new table should have besides, and can do without: each refusal is told, and the deployment goes on."""
     from bluegreen.aws.expiry import DynamoExpiry
 
-    if wired.records.exists():
-        return
-    note(f"making DynamoDB table {wired.records.table} (on-demand billing): the ledger of all stacks in this region")
-    wired.records.make_table()
-    until = time.monotonic() + TABLE_READY_S
-    while not wired.records.exists():
-        if time.monotonic() > until:
-            raise Refused(f"table {wired.records.table} is not ready after {TABLE_READY_S} s", next="try again")
-        wired.clock.sleep(1)
     try:
         DynamoExpiry(wired.records).enable()
     except CloudError as error:  # tried again when the first lines shall expire
         note(f"old journals will not expire yet: {error.what}")
+    try:
+        while True:
+            try:
+                table.keep_backups()
+                return
+            except NotYet:
+                if time.monotonic() > until:
+                    raise
+                wired.clock.sleep(1)
+    except CloudError as error:
+        note(
+            f"table {table.name} has no point-in-time recovery: {error.what}. To switch it on: aws dynamodb "
+            f"update-continuous-backups --table-name {table.name} "
+            "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
+        )
 
 
 def tidy(wired: Wired, stack: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from bluegreen.controller.entries import tell_unread
 from bluegreen.controller.goals import moved_on, rollback_goal, stop_goal
 from bluegreen.controller.hold import Hold, refuse_if_held
 from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places, make_release
@@ -150,8 +151,12 @@ def gc(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     refuse_unfinished(record)
     assert record is not None
     instances = world.fleets.look(stack)
-    left = left_behind(record, world.traffic.owned(stack), instances)
-    lost = strays(record, world.traffic.groups(record.kept_groups), instances)
+    owned = world.traffic.owned(stack)
+    tell_unread(world, stack, owned, instances)
+    kept = world.traffic.groups(record.kept_groups)
+    registered = {target.id for group in kept.values() if group for target in group.targets}
+    left = left_behind(record, owned, instances, registered)
+    lost = strays(record, kept, instances)
     if not left and not lost:
         return Outcome("unchanged", f"{stack}: nothing was left behind.")
     goal = Goal(

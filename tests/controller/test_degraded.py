@@ -21,7 +21,7 @@ def stage(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 
 def drop(stage: Stage) -> None:
-    stage.boto.client("dynamodb").delete_table(TableName=stage.records.table)
+    stage.drop_table()
 
 
 def back(stage: Stage, to: str = "") -> Outcome:
@@ -62,7 +62,7 @@ def test_an_empty_table_is_a_lost_ledger_too(stage: Stage) -> None:
     stage.deploy("A")
     stage.deploy("B")
     drop(stage)
-    stage.records.make_table()
+    stage.table.make()
     assert back(stage).result == "rolled-back" and by_version(stage) == {"A": 100, "B": 0}
 
 

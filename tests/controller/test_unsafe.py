@@ -91,7 +91,7 @@ def test_without_the_ledger_the_tags_tell_it(stage: Stage, tmp_path: object, mon
     monkeypatch.setenv("BLUEGREEN_STATE_DIR", str(tmp_path))
     stage.deploy("B", **ONE_WAY)
     book = LocalBook("test")
-    stage.boto.client("dynamodb").delete_table(TableName=stage.records.table)
+    stage.drop_table()
     outcome = degraded.rollback_anyway(stage.world, "shop", OWNER, book)
     assert outcome.exit_code == 5 and "rollback: unsafe" in outcome.sentence
     assert outcome.next == "bluegreen rollback shop --unsafe-to shop-1"
