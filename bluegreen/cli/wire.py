@@ -26,12 +26,13 @@ from bluegreen.local.agents import HttpAgents
 from bluegreen.local.book import LocalBook
 from bluegreen.local.clock import SystemClock
 from bluegreen.local.heart import beating
-from bluegreen.ports import Watcher
+from bluegreen.ports import Here, Watcher
 
 if TYPE_CHECKING:
     from bluegreen.controller.commands import Deploy
     from bluegreen.controller.resolve import Rendered
     from bluegreen.core.chain import Lineage
+    from bluegreen.core.outcome import Outcome
     from bluegreen.core.stack import Stack
     from bluegreen.images.registry import RegistryImages
 
@@ -57,8 +58,11 @@ def wire(options: Namespace, watcher: Watcher, region: str = "") -> Wired:
     clock = SystemClock()
     aws = Aws(_region(options, region), options.profile, endpoint, clock.sleep, told=clock.follow)
     records = DynamoRecords(aws, os.environ.get("BLUEGREEN_TABLE") or TABLE)
-    world = World(Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher, beating=beating, agents=HttpAgents())
-    return Wired(world, aws, records, clock, LocalBook(f"{aws.region}-{records.table}"))
+    here = Here(aws.region, aws.endpoint or "", records.table)
+    world = World(
+        Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher, beating=beating, agents=HttpAgents(), here=here
+    )
+    return Wired(world, aws, records, clock, LocalBook(here))
 
 
 def _region(options: Namespace, region: str) -> str:
@@ -125,12 +129,21 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def reconcile(wired: Wired, stack: str) -> None:
-    """What this machine did without the ledger is written down before anything else is done."""
-    if wired.book.read(stack):
-        from bluegreen.controller import degraded
+def tell_notes(wired: Wired, stack: str) -> None:
+    """A rollback that was made from this machine without the ledger, and that the record may not have."""
+    if wired.book.notes(stack):
+        from bluegreen.controller.notes import tell
 
-        degraded.reconcile(wired.world, stack, local_owner(), wired.book)
+        tell(wired.world, stack, wired.book)
+
+
+def write_notes(wired: Wired, stack: str) -> Outcome | None:
+    """What this machine did without the ledger, and AWS shows, is written into the record."""
+    if not wired.book.notes(stack):
+        return None
+    from bluegreen.controller.notes import write_down
+
+    return write_down(wired.world, stack, local_owner(), wired.book)
 
 
 def deploy_job(

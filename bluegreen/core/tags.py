@@ -36,6 +36,7 @@ def fleet_tags(stack: str, fleet: Fleet) -> tuple[tuple[str, str], ...]:
 
 LONGEST = 256  # of a tag's value
 NOT_ALLOWED = re.compile(r"[^\w .:/=+@-]", re.ASCII)
+BINDING_ARN = re.compile(r"arn:.*:(listener|listener-rule)/[^/]+/[^/]+/[^/]+/[^/]+(/[^/]+)?")
 MOVED = re.compile(r"(\d{1,9}) (\d{1,11}) from (\S+) by (.*)", re.ASCII)
 
 
@@ -63,6 +64,7 @@ def owned_group(arn: str, tags: Mapping[str, str], stack: str) -> OwnedGroup | N
     deployment = read(DEPLOYMENT, belongs(stack, tags.get(DEPLOYMENT, "")))
     colour = read(COLOUR, tags.get(COLOUR) in set(Colour))
     since = read(LIVE_SINCE, bool(re.fullmatch(r"\d{1,9}", tags.get(LIVE_SINCE, ""), re.ASCII)))
+    binding = read(BINDING, bool(BINDING_ARN.fullmatch(tags.get(BINDING, ""))))
     guess = Colour.GREEN if f"-{Colour.GREEN}-" in name else Colour.BLUE
     live_since = int(since or "0")
     return OwnedGroup(
@@ -71,7 +73,7 @@ def owned_group(arn: str, tags: Mapping[str, str], stack: str) -> OwnedGroup | N
         Colour(colour) if colour else guess,
         tags.get(RELEASE, ""),
         tags.get(VERSION, ""),
-        tags.get(BINDING, ""),
+        binding,
         live_since,
         tags.get(UNSAFE) == "unsafe",
         _moved(tags.get(DEGRADED, ""), live_since),

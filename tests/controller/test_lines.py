@@ -60,7 +60,7 @@ def put(stage: Stage, epoch: int, number: int, body: dict[str, Any] | None) -> N
 
 
 def back(stage: Stage) -> Any:
-    return degraded.rollback_anyway(stage.world, "shop", OWNER, LocalBook("test"))
+    return degraded.rollback_anyway(stage.world, "shop", OWNER, LocalBook())
 
 
 def spoil(stage: Stage, epoch: int) -> list[str]:
