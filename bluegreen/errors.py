@@ -8,7 +8,7 @@ BluegreenError (1)            unexpected: a bug; state is safe
 ├── Refused (5)               a guard or preflight said no; nothing was changed
 ├── Superseded (6)            a newer epoch took over
 ├── NeedsHuman (7)            the message says what is where, and the next command
-│   ├── Unreadable (7)        the record is damaged, or a newer bluegreen wrote it
+│   ├── Unreadable (7)        the record or a journal entry is damaged, or a newer bluegreen wrote it
 │   └── Forbidden (7)         the guard stopped a step
 ├── Interrupted (130)         Ctrl-C or SIGTERM
 └── CloudError (5)            AWS or a registry answered with an error
@@ -89,7 +89,15 @@ class NeedsHuman(BluegreenError):
 
 
 class Unreadable(NeedsHuman):
-    pass
+    """An item of the ledger cannot be read: `item` is its sort key. `newer`: a newer bluegreen wrote it, so nothing is wrong
+    with it."""
+
+    def __init__(
+        self, what: str, *, item: str = "", newer: bool = False, where: str = "", why: str = "", next: str = ""
+    ) -> None:
+        super().__init__(what, where=where, why=why, next=next)
+        self.item = item
+        self.newer = newer
 
 
 class Forbidden(NeedsHuman):

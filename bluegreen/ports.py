@@ -47,6 +47,26 @@ class Fleets(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Here:
+    """Where a command works. The account is not in it: a rollback does not wait for STS, and every ARN names it."""
+
+    region: str = ""
+    endpoint: str = ""  # "" is AWS itself
+    table: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What stands in the ledger of one deployment: `events` in order, a sentence for each entry that cannot be read, and the
+    number of the next entry."""
+
+    deployment: str
+    events: tuple[Event, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    next_number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A binding as it was found: where it is, what it does now, the VPC of its load balancer, and the stacks whose tag
     its target groups carry."""
@@ -69,6 +89,9 @@ class Traffic(Protocol):
     def owned(self, stack: str) -> tuple[OwnedGroup, ...]:
         """Every target group that carries the stack's tag."""
 
+    def stacks(self) -> tuple[str, ...]:
+        """The stacks that any target group of this region carries the tag of."""
+
     def perform(self, step: TrafficStep) -> str:
         """Do it; the answer is the ARN of the group that a MakeGroup made or found, else ""."""
 
@@ -85,7 +108,14 @@ class Records(Protocol):
     def append(self, deployment: str, number: int, event: Event) -> None:
         """Line `number`, from 0. The same line twice is one; raises LineTaken when another stands there."""
 
-    def events(self, deployment: str) -> tuple[Event, ...]: ...
+    def events(self, deployment: str) -> tuple[Event, ...]:
+        """Raises Unreadable when one of them cannot be read."""
+
+    def journal(self, deployment: str) -> Journal:
+        """The same, with what cannot be read named and left out."""
+
+    def last_epoch(self, stack: str) -> int:
+        """The highest epoch that has a journal, or 0. Needs no readable entry."""
 
 
 class Agents(Protocol):

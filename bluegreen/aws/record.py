@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bluegreen.aws import lines
 from bluegreen.aws.client import Aws
-from bluegreen.core.event import Event, event_from_plain, event_to_plain
-from bluegreen.core.fleet import split_deployment
-from bluegreen.core.plain import from_plain, to_plain
-from bluegreen.core.record import SCHEMA, Record
+from bluegreen.aws.table import TABLE, Table
+from bluegreen.core.event import Event, event_to_plain
+from bluegreen.core.fleet import deployment_id, split_deployment
+from bluegreen.core.plain import to_plain
+from bluegreen.core.record import Record
 from bluegreen.errors import CloudError, LineTaken, NotFound, OutcomeUnknown, Refused, Superseded, Unreadable
+from bluegreen.ports import Journal
 
-TABLE = "bluegreen"
 CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
@@ -28,32 +30,9 @@ class DynamoRecords:
         self.aws = aws
         self.table = table
 
-    def exists(self) -> bool:
-        try:
-            status = self.aws.read("dynamodb", "describe_table", TableName=self.table)["Table"]["TableStatus"]
-        except NotFound:
-            return False
-        return bool(status == "ACTIVE")
-
-    def make_table(self) -> None:
-        """On-demand billing; asked again it changes nothing. The caller waits until it `exists`."""
-        keys = (("stack", "HASH"), ("item", "RANGE"))
-        try:
-            self.aws.write(
-                "dynamodb",
-                "create_table",
-                TableName=self.table,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
-                KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
-            )
-        except CloudError as error:
-            if error.code != "ResourceInUseException":
-                raise
-
     def read(self, stack: str) -> Record | None:
         answer = self._read("get_item", TableName=self.table, Key=_key(stack, "record"), ConsistentRead=True)
-        record = _record(stack, answer.get("Item"))
+        record = lines.record(stack, self.table, answer.get("Item"))
         if record is not None and record.region not in ("", self.aws.region):
             raise Refused(
                 f"{stack} lives in {record.region}, and this command asks {self.aws.region}",
@@ -122,21 +101,34 @@ class DynamoRecords:
             raise
 
     def events(self, deployment: str) -> tuple[Event, ...]:
-        stack, epoch = split_deployment(deployment)
-        found = [
-            event_from_plain(json.loads(item["body"]["S"])) for item in self._query(stack, f"journal#{epoch:08d}#")
-        ]
-        return tuple(event for event in found if event)
+        found = self.journal(deployment)
+        if found.unreadable:
+            stack = split_deployment(deployment)[0]
+            raise Unreadable(
+                f"the journal of {deployment} has entries that cannot be read",
+                where=f"DynamoDB table {self.table}, stack {stack}",
+                why="; ".join(found.unreadable),
+                next=f"bluegreen show {deployment} leaves them out; bluegreen rollback {stack} works without them",
+            )
+        return found.events
 
-    def deployments(self, stack: str, limit: int = 20) -> tuple[tuple[str, tuple[Event, ...]], ...]:
-        """The newest deployments with their events, the newest first."""
-        found: dict[int, list[Event]] = {}
+    def journal(self, deployment: str) -> Journal:
+        stack, epoch = split_deployment(deployment)
+        return lines.journal(deployment, self._query(stack, f"journal#{epoch:08d}#"))
+
+    def deployments(self, stack: str, limit: int = 20) -> tuple[Journal, ...]:
+        """The newest deployments, the newest first; what cannot be read is named and left out."""
+        found: dict[int, list[dict[str, Any]]] = {}
         for item in self._query(stack, "journal#"):
-            event = event_from_plain(json.loads(item["body"]["S"]))
-            if event:
-                found.setdefault(int(item["item"]["S"].split("#")[1]), []).append(event)
+            if (epoch := lines.epoch_of(item["item"]["S"])) is not None:
+                found.setdefault(epoch, []).append(item)
         newest = sorted(found, reverse=True)[:limit]
-        return tuple((f"{stack}-{epoch}", tuple(found[epoch])) for epoch in newest)
+        return tuple(lines.journal(deployment_id(stack, epoch), found[epoch]) for epoch in newest)
+
+    def last_epoch(self, stack: str) -> int:
+        arguments = {**self._prefix(stack, "journal#"), "ScanIndexForward": False, "Limit": 1}
+        page = self._read("query", **arguments)["Items"]
+        return max((lines.epoch_of(item["item"]["S"]) or 0 for item in page), default=0)
 
     def stacks(self) -> tuple[str, ...]:
         """Names of all stacks that have a record."""
@@ -147,17 +139,22 @@ class DynamoRecords:
             "ExpressionAttributeValues": {":r": {"S": "record"}},
             "ProjectionExpression": "stack",
         }
-        return tuple(sorted(item["stack"]["S"] for item in self.all_of("scan", arguments)))
+        found = tuple(sorted(item["stack"]["S"] for item in self.all_of("scan", arguments)))
+        if not found:
+            Table(self.aws, self.table).refuse_foreign()
+        return found
 
     def _query(self, stack: str, prefix: str) -> list[dict[str, Any]]:
-        arguments: dict[str, Any] = {
+        return self.all_of("query", self._prefix(stack, prefix))
+
+    def _prefix(self, stack: str, prefix: str) -> dict[str, Any]:
+        return {
             "TableName": self.table,
             "ConsistentRead": True,
             "KeyConditionExpression": "stack = :s AND begins_with(#i, :p)",
             "ExpressionAttributeNames": {"#i": "item"},
             "ExpressionAttributeValues": {":s": {"S": stack}, ":p": {"S": prefix}},
         }
-        return self.all_of("query", arguments)
 
     def all_of(self, operation: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
         """The items of a query or scan, from all its pages."""
@@ -177,9 +174,13 @@ class DynamoRecords:
                 f"there is no DynamoDB table {self.table} in {self.aws.region}",
                 action=error.action,
                 code=error.code,
-                why="No stack was ever deployed in this account and region, or the ledger is gone.",
-                next="look at --region and --profile; bluegreen deploy makes the table",
+                why="No stack was ever deployed in this account and region, or the table was deleted.",
+                next="check --region and --profile; if the table was deleted: bluegreen recover STACK",
             ) from error
+        except CloudError as error:
+            if error.code == "ValidationException":
+                Table(self.aws, self.table).refuse_foreign()
+            raise
 
 
 def _key(stack: str, item: str) -> dict[str, Any]:
@@ -195,31 +196,3 @@ def _unchanged(epoch: int, op_id: str) -> dict[str, Any]:
         return {"ConditionExpression": "attribute_not_exists(epoch)"}
     values = {":e": {"N": str(epoch)}, ":o": {"S": op_id}}
     return {"ConditionExpression": "epoch = :e AND op_id = :o", "ExpressionAttributeValues": values}
-
-
-def _record(stack: str, item: dict[str, Any] | None) -> Record | None:
-    if not item:
-        return None
-    where = f"DynamoDB table {TABLE}, item record of {stack}"
-    try:
-        body = json.loads(item["body"]["S"])
-        newer = body.get("schema", SCHEMA)
-        if isinstance(newer, int) and newer > SCHEMA:
-            raise Unreadable(
-                f"the record of {stack} was written by a newer bluegreen (schema {newer})",
-                where=where,
-                next="upgrade bluegreen on this machine",
-            )
-        record = from_plain(Record, body)
-        for name, stands in (("epoch", item["epoch"]["N"]), ("op_id", item["op_id"]["S"])):
-            if stands != str(getattr(record, name)):
-                raise ValueError(f"Record.{name}: {getattr(record, name)!r}, and the item's {name} is {stands!r}")
-    except (KeyError, ValueError, AttributeError, TypeError) as error:
-        why = f"there is no {error} in it" if isinstance(error, KeyError) else str(error)
-        raise Unreadable(
-            f"the record of {stack} cannot be read",
-            where=where,
-            why=f"{why}. Somebody changed it by hand?",
-            next=f"put it right, or restore the table; bluegreen rollback {stack} goes by tags meanwhile",
-        ) from error
-    return record

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from bluegreen.aws.client import Aws
-from bluegreen.core.fleet import BindingRef, Colour, OwnedGroup, Weights, weights_of
+from bluegreen.core.fleet import BindingRef, OwnedGroup, Weights, weights_of
 from bluegreen.core.goal import GroupSpec
 from bluegreen.core.observation import Binding, Group, Target
 from bluegreen.core.stack import Rule
 from bluegreen.core.stack import Traffic as TrafficSpec
 from bluegreen.core.step import DeleteGroup, Deregister, MakeGroup, Mark, PutBack, Register, SetWeights, TrafficStep
-from bluegreen.core.tags import BINDING, COLOUR, DEPLOYMENT, LIVE_SINCE, RELEASE, STACK, UNSAFE, VERSION
+from bluegreen.core.tags import STACK, owned_group
 from bluegreen.errors import CloudError, NotFound, Refused
 from bluegreen.ports import Place
 
@@ -74,6 +74,11 @@ class WeightedTraffic:
         arns = [group["TargetGroupArn"] for group in found if group["TargetGroupName"].startswith(start)]
         owned = (_owned(item, stack) for batch in _batches(tuple(arns), TAGS_OF) for item in self._tags(batch))
         return tuple(sorted((group for group in owned if group), key=lambda group: group.arn))
+
+    def stacks(self) -> tuple[str, ...]:
+        found = self.aws.pages("elbv2", "describe_target_groups", "TargetGroups")
+        arns = tuple(group["TargetGroupArn"] for group in found)
+        return tuple(sorted({stack for batch in _batches(arns, TAGS_OF) for stack in self._stacks(batch)}))
 
     def _tags(self, arns: tuple[str, ...]) -> list[dict[str, Any]]:
         answer = self.aws.read("elbv2", "describe_tags", ResourceArns=list(arns))
@@ -264,19 +269,7 @@ def _group_arguments(spec: GroupSpec, tags: dict[str, str]) -> dict[str, Any]:
 
 
 def _owned(item: dict[str, Any], stack: str) -> OwnedGroup | None:
-    tags = {tag["Key"]: tag["Value"] for tag in item["Tags"]}
-    if tags.get(STACK) != stack:
-        return None
-    return OwnedGroup(
-        item["ResourceArn"],
-        tags.get(DEPLOYMENT, ""),
-        Colour(tags.get(COLOUR, Colour.BLUE)),
-        tags.get(RELEASE, ""),
-        tags.get(VERSION, ""),
-        tags.get(BINDING, ""),
-        int(tags.get(LIVE_SINCE, "0")),
-        tags.get(UNSAFE) == "unsafe",
-    )
+    return owned_group(item["ResourceArn"], {tag["Key"]: tag["Value"] for tag in item["Tags"]}, stack)
 
 
 def _batches(ids: tuple[str, ...], size: int = BATCH) -> list[tuple[str, ...]]:

@@ -23,7 +23,7 @@ def run(options: Namespace) -> int:
 
     wired = wire.wire(options, progress.watcher(options))
     wired.clock.listen()
-    wire.reconcile(wired, options.stack)
+    wire.tell_notes(wired, options.stack)
     return show_outcome(
         abort(wired.world, options.stack, wire.owner(wired), options.wait_lock), options, stack=options.stack
     )

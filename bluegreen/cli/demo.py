@@ -183,7 +183,7 @@ def _deploy(demo: Demo, version: str) -> Outcome:
         job = wire.deploy_job(wired, options, stack, lambda release, live: True)
         outcome = deploy(wired.world, job)
         newest = wired.records.deployments(stack.name, 1)
-        demo.phases[f"deploy {version}"] = dict(phases(newest[0][1])) if newest else {}
+        demo.phases[f"deploy {version}"] = dict(phases(newest[0].events)) if newest else {}
         return outcome
 
 

@@ -30,7 +30,7 @@ def run(options: Namespace) -> int:
     watcher = progress.watcher(options)
     wired = wire.wire(options, watcher, stack.region)
     wired.clock.listen()
-    wire.reconcile(wired, stack.name)
+    wire.tell_notes(wired, stack.name)
     if lineage:
         watcher.note(weight(options, wired.records, stack, lineage))
     confirm = functools.partial(_confirm, options, stack.name)

@@ -25,6 +25,6 @@ def run(options: Namespace) -> int:
 
     wired = wire.wire(options, progress.watcher(options))
     wired.clock.listen()
-    wire.reconcile(wired, options.stack)
+    wire.tell_notes(wired, options.stack)
     outcome = heal(wired.world, options.stack, wire.owner(wired), unhealthy=options.unhealthy, wait_s=options.wait_lock)
     return show_outcome(outcome, options, stack=options.stack)

@@ -27,7 +27,7 @@ def run(options: Namespace) -> int:
 
     wired = wire.wire(options, Quiet())
     journals = wired.records.deployments(options.stack, options.limit)
-    found = [past(name, events, newest=not number) for number, (name, events) in enumerate(journals)]
+    found = [past(journal, newest=not number) for number, journal in enumerate(journals)]
     if not found:
         raise Refused(f"{options.stack} has no deployments in this account and region", next="bluegreen status")
     if as_json(options):
@@ -46,4 +46,7 @@ def run(options: Namespace) -> int:
             f"{when}  {one.deployment:<16} {one.kind:<8} {one.version:<10} {one.result:<12} "
             f"{one.seconds:6.1f} s  {one.who}{build}"
         )
+    for one in found:
+        for sentence in one.unreadable:
+            say(f"{one.deployment} has an entry that cannot be read and is left out: {sentence}")
     return 0

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bluegreen.errors import Interrupted, NotFound, Refused
+from bluegreen.errors import Interrupted, NotFound, Refused, Unreadable
 
 if TYPE_CHECKING:
     from bluegreen.aws.record import DynamoRecords
@@ -94,9 +94,9 @@ def weight(options: Namespace, records: DynamoRecords, stack: Stack, lineage: Li
 
     try:
         record = records.read(stack.name)
-    except NotFound:
-        record = None  # the first deployment of a region makes the table
-    live = past(record.live.deployment, records.events(record.live.deployment)) if record and record.live else None
+    except (NotFound, Unreadable):
+        record = None  # the first deployment of a region makes the table; the deployment itself meets what is wrong
+    live = past(records.journal(record.live.deployment)) if record and record.live else None
     known = wire_images.logins(stack, wire_images.aws(options, stack.region))
     with wire_images.registry(known, stack.registry.ca) as registry:
         now, before = (_manifests(stack, found, registry) for found in (lineage, live.lineage if live else None))

@@ -23,7 +23,6 @@ def run(options: Namespace) -> int:
 
     wired = wire.wire(options, progress.watcher(options))
     wired.clock.listen()
-    wire.reconcile(wired, options.stack)
-    return show_outcome(
-        resume(wired.world, options.stack, wire.owner(wired), options.wait_lock), options, stack=options.stack
-    )
+    written = wire.write_notes(wired, options.stack)
+    outcome = written or resume(wired.world, options.stack, wire.owner(wired), options.wait_lock)
+    return show_outcome(outcome, options, stack=options.stack)

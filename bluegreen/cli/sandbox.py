@@ -61,10 +61,19 @@ def _images(options: Namespace) -> dict[str, str] | None:
 
 
 def _down(options: Namespace) -> int:
-    from bluegreen.cli.text import as_json, say, say_json
-    from bluegreen.sandbox import control
+    from pathlib import Path
 
+    from bluegreen.cli.text import as_json, say, say_json
+    from bluegreen.local.book import forget_endpoint
+    from bluegreen.sandbox import control
+    from bluegreen.sandbox.state import SandboxState
+
+    homes = control.running_folders() if options.all else set()
+    running = [control.status(), *(control.status(Path(home)) for home in homes)]
     ended = control.down(all=options.all)
+    for was in running:
+        if isinstance(was, SandboxState):
+            forget_endpoint(was.endpoint)
     if as_json(options):
         say_json(
             {"exit_code": 0, "ended": [{"folder": e.folder, "was": e.was, "leftovers": e.leftovers} for e in ended]}

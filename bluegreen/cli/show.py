@@ -41,10 +41,11 @@ def run(options: Namespace) -> int:
     except ValueError as error:
         raise UsageError(str(error), next="bluegreen history STACK lists them") from error
     wired = wire.wire(options, Quiet())
-    events = wired.records.events(options.deployment)
-    if not events:
+    journal = wired.records.journal(options.deployment)
+    events = journal.events
+    if not events and not journal.unreadable:
         raise Refused(f"there is no deployment {options.deployment} here", next="bluegreen history STACK lists them")
-    one = past(options.deployment, events)
+    one = past(journal)
     shown = timeline(events) if options.timeline else None
     if as_json(options):
         lines = [ev.event_to_plain(event) for event in events if not isinstance(event, ev.Started)]
@@ -54,6 +55,8 @@ def run(options: Namespace) -> int:
     say(
         f"{one.deployment}: {one.kind} {one.version}: {one.result}\n{one.sentence}\nby {one.who} {one.build_url}".rstrip()
     )
+    for sentence in one.unreadable:
+        say(f"an entry cannot be read and is left out: {sentence}")
     for text in drawn(shown, bars=sys.stdout.isatty()) if shown else _story(one, events):
         say(text)
     return 0

@@ -15,22 +15,24 @@ from typing import TYPE_CHECKING
 from bluegreen.aws import credentials
 from bluegreen.aws.client import Aws, endpoint_from_environment
 from bluegreen.aws.instances import Ec2Fleets
-from bluegreen.aws.record import TABLE, DynamoRecords
+from bluegreen.aws.record import DynamoRecords
+from bluegreen.aws.table import TABLE, Table
 from bluegreen.aws.weighted import WeightedTraffic
 from bluegreen.cli.options import variables
 from bluegreen.controller.world import World
 from bluegreen.core.record import Owner
-from bluegreen.errors import CloudError, Refused, UsageError
+from bluegreen.errors import CloudError, NotYet, Refused, UsageError
 from bluegreen.local.agents import HttpAgents
 from bluegreen.local.book import LocalBook
 from bluegreen.local.clock import SystemClock
 from bluegreen.local.heart import beating
-from bluegreen.ports import Watcher
+from bluegreen.ports import Here, Watcher
 
 if TYPE_CHECKING:
     from bluegreen.controller.commands import Deploy
     from bluegreen.controller.resolve import Rendered
     from bluegreen.core.chain import Lineage
+    from bluegreen.core.outcome import Outcome
     from bluegreen.core.stack import Stack
     from bluegreen.images.registry import RegistryImages
 
@@ -56,8 +58,11 @@ def wire(options: Namespace, watcher: Watcher, region: str = "") -> Wired:
     clock = SystemClock()
     aws = Aws(_region(options, region), options.profile, endpoint, clock.sleep, told=clock.follow)
     records = DynamoRecords(aws, os.environ.get("BLUEGREEN_TABLE") or TABLE)
-    world = World(Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher, beating=beating, agents=HttpAgents())
-    return Wired(world, aws, records, clock, LocalBook(f"{aws.region}-{records.table}"))
+    here = Here(aws.region, aws.endpoint or "", records.table)
+    world = World(
+        Ec2Fleets(aws), WeightedTraffic(aws), records, clock, watcher, beating=beating, agents=HttpAgents(), here=here
+    )
+    return Wired(world, aws, records, clock, LocalBook(here))
 
 
 def _region(options: Namespace, region: str) -> str:
@@ -124,12 +129,21 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def reconcile(wired: Wired, stack: str) -> None:
-    """What this machine did without the ledger is written down before anything else is done."""
-    if wired.book.read(stack):
-        from bluegreen.controller import degraded
+def tell_notes(wired: Wired, stack: str) -> None:
+    """A rollback that was made from this machine without the ledger, and that the record may not have."""
+    if wired.book.notes(stack):
+        from bluegreen.controller.notes import tell
 
-        degraded.reconcile(wired.world, stack, local_owner(), wired.book)
+        tell(wired.world, stack, wired.book)
+
+
+def write_notes(wired: Wired, stack: str) -> Outcome | None:
+    """What this machine did without the ledger, and AWS shows, is written into the record."""
+    if not wired.book.notes(stack):
+        return None
+    from bluegreen.controller.notes import write_down
+
+    return write_down(wired.world, stack, local_owner(), wired.book)
 
 
 def deploy_job(
@@ -209,21 +223,42 @@ def _render(stack: Stack, images: Mapping[str, str]) -> Rendered:
 
 def ensure_table(wired: Wired, note: Callable[[str], None]) -> None:
     """The ledger's table is made at the first deployment of an account and region, and waited for."""
+    table = Table(wired.aws, wired.records.table)
+    if table.exists():
+        return
+    note(f"making DynamoDB table {table.name} (on-demand billing): the ledger of all stacks in this region")
+    table.make()
+    until = time.monotonic() + TABLE_READY_S
+    while not table.exists():
+        if time.monotonic() > until:
+            raise Refused(f"table {table.name} is not ready after {TABLE_READY_S} s", next="try again")
+        wired.clock.sleep(1)
+    _complete(wired, table, until, note)
+
+
+def _complete(wired: Wired, table: Table, until: float, note: Callable[[str], None]) -> None:
+    """What a new table should have besides, and can do without: each refusal is told, and the deployment goes on."""
     from bluegreen.aws.expiry import DynamoExpiry
 
-    if wired.records.exists():
-        return
-    note(f"making DynamoDB table {wired.records.table} (on-demand billing): the ledger of all stacks in this region")
-    wired.records.make_table()
-    until = time.monotonic() + TABLE_READY_S
-    while not wired.records.exists():
-        if time.monotonic() > until:
-            raise Refused(f"table {wired.records.table} is not ready after {TABLE_READY_S} s", next="try again")
-        wired.clock.sleep(1)
     try:
         DynamoExpiry(wired.records).enable()
     except CloudError as error:  # tried again when the first lines shall expire
         note(f"old journals will not expire yet: {error.what}")
+    try:
+        while True:
+            try:
+                table.keep_backups()
+                return
+            except NotYet:
+                if time.monotonic() > until:
+                    raise
+                wired.clock.sleep(1)
+    except CloudError as error:
+        note(
+            f"table {table.name} has no point-in-time recovery: {error.what}. To switch it on: aws dynamodb "
+            f"update-continuous-backups --table-name {table.name} "
+            "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
+        )
 
 
 def tidy(wired: Wired, stack: str) -> None:

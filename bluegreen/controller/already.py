@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bluegreen.controller.entries import readable
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
 from bluegreen.core.age import ago
@@ -77,7 +78,7 @@ def newest(world: World, record: Record) -> Progress:
     """The journal of the newest operation but heal and gc, and but a rollback that changed nothing. An epoch of a resume has
     no journal."""
     for epoch in range(record.epoch, max(0, record.epoch - LOOK_BACK), -1):
-        done = fold(world.records.events(deployment_id(record.stack, epoch)))
+        done = fold(readable(world, deployment_id(record.stack, epoch)).events)
         started = done.first(ev.Started)
         if isinstance(started, ev.Started) and not _changed_nothing(started.goal, done):
             return done

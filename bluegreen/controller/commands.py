@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from bluegreen.controller.entries import tell_unread
 from bluegreen.controller.goals import moved_on, rollback_goal, stop_goal
 from bluegreen.controller.hold import Hold
 from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places, make_release
@@ -125,6 +126,7 @@ def _begin_abort(world: World, record: Record, owner: Owner) -> Begun:
             next=f"bluegreen resume {stack}",
         )
     if goal.kind == "heal":
+        world.records.events(goal.deployment)  # what cannot be read is met before the stack is taken
         hold = take_again(world, record, owner, goal)
         return lambda: _give_up(world, hold, goal, owner)
     if moved_on(record):
@@ -159,7 +161,8 @@ def _begin_resume(world: World, record: Record, owner: Owner) -> Begun:
         return ended(_acknowledge(world, record, record.rolled_back))
     if goal is None:
         return ended(Outcome("unchanged", f"nothing is under way on {stack}: nothing to resume."))
-    if goal.undoable and not world.records.events(goal.deployment):
+    events = world.records.events(goal.deployment)  # what cannot be read is met before the stack is taken
+    if goal.undoable and not events:
         again = "deploy FILE" if goal.kind == "deploy" else f"heal {stack}"
         raise Refused(
             f"{goal.deployment} ended before its first line was written: there is nothing to go on from",
@@ -188,8 +191,12 @@ def gc(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
 def _begin_gc(world: World, record: Record, owner: Owner) -> Begun:
     refuse_unfinished(record)
     instances = world.fleets.look(record.stack)
-    left = left_behind(record, world.traffic.owned(record.stack), instances)
-    lost = strays(record, world.traffic.groups(record.kept_groups), instances)
+    owned = world.traffic.owned(record.stack)
+    tell_unread(world, record.stack, owned, instances)
+    kept = world.traffic.groups(record.kept_groups)
+    registered = {target.id for group in kept.values() if group for target in group.targets}
+    left = left_behind(record, owned, instances, registered)
+    lost = strays(record, kept, instances)
     if not left and not lost:
         return ended(Outcome("unchanged", f"{record.stack}: nothing was left behind."))
     goal = Goal(

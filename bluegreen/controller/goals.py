@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bluegreen.controller.already import UPKEEP, confirmed, newest, settled
+from bluegreen.controller.entries import readable
 from bluegreen.controller.resolve import before_now
 from bluegreen.controller.world import World
 from bluegreen.core.fleet import Fleet, is_older
@@ -105,7 +106,7 @@ def _switched_to(world: World, goal: Goal | None) -> Fleet | None:
     """The fleet of an unfinished deployment that was given weight."""
     if goal is None or goal.kind != "deploy" or goal.fleet is None:
         return None
-    return goal.fleet if _moved(fold(world.records.events(goal.deployment))) else None
+    return goal.fleet if _moved(fold(readable(world, goal.deployment).events)) else None
 
 
 def _moved(done: Progress) -> bool:
@@ -143,11 +144,12 @@ def stop_goal(world: World, record: Record, goal: Goal, kind: str, *, unsafe: bo
     if goal.kind != "deploy":
         return replace(goal, started_at=world.clock.now())
     assert goal.fleet is not None
-    done = fold(world.records.events(goal.deployment))
+    found = readable(world, goal.deployment)
+    done = fold(found.events)
     moved = _moved(done)
     if moved and not unsafe:
         _refuse_unsafe(record.stack, goal.fleet, goal.live)
-    unseen = [world.clock.now() + APPEAR_S] if record.owner and not done.attempts else []
+    unseen = [world.clock.now() + APPEAR_S] if (record.owner and not done.attempts) or found.unreadable else []
     return Goal(
         kind="abort" if kind == "abort" else "rollback",
         stack=record.stack,
@@ -159,7 +161,7 @@ def stop_goal(world: World, record: Record, goal: Goal, kind: str, *, unsafe: bo
         before=goal.before,
         groups=goal.groups,
         undo=done.named(goal.fleet),
-        undo_launched=() if done.unresolved else done.launched,
+        undo_launched=() if done.unresolved or found.unreadable else done.launched,
         undo_until=max([a.at + APPEAR_S for a in done.attempts.values() if a.may_have_run] + unseen, default=0.0),
         watch_s=WATCH_S if record.owner or done.late_until(WATCH_S) > world.clock.now() else 0,
         rolled_back=_mark(record, goal.fleet, goal.live, world.clock.now(), by) if moved else record.rolled_back,

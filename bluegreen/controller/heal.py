@@ -6,6 +6,7 @@ import base64
 from dataclasses import replace
 
 from bluegreen.controller.commands import Begun, ended, follow, refuse_unfinished
+from bluegreen.controller.entries import readable
 from bluegreen.controller.taking import must_be, take, when_free
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
@@ -105,7 +106,7 @@ def _first_loss(world: World, record: Record, *, unhealthy: bool) -> tuple[Goal,
 
 def _start(world: World, fleet: Fleet) -> ev.Started:
     """The first line of the deployment that launched the fleet: it has the launch and the user data, to the byte."""
-    first = next((e for e in world.records.events(fleet.deployment) if isinstance(e, ev.Started)), None)
+    first = next((e for e in readable(world, fleet.deployment).events if isinstance(e, ev.Started)), None)
     if first is None or first.goal.launch is None or not first.user_data:
         raise Refused(
             f"{fleet.label} has lost instances, and how it was launched is not known any more",

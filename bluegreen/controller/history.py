@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bluegreen.core import event as ev
 from bluegreen.core.chain import Lineage
+from bluegreen.ports import Journal
 
 PHASES: tuple[tuple[str, type[ev.Event]], ...] = (
     ("prepare", ev.Launching),
@@ -26,7 +27,8 @@ BACK: tuple[tuple[str, type[ev.Event]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One deployment. `phases` is (name, seconds) in order, from its first line to its last."""
+    """One deployment. `phases` is (name, seconds) in order, from its first entry to its last; `unreadable` names the entries
+    that could not be read and are not in it."""
 
     deployment: str
     kind: str
@@ -40,15 +42,17 @@ class Past:
     build_url: str
     phases: tuple[tuple[str, float], ...]
     lineage: Lineage | None = None
+    unreadable: tuple[str, ...] = ()
 
 
-def past(deployment: str, events: tuple[ev.Event, ...], *, newest: bool = True) -> Past:
+def past(journal: Journal, *, newest: bool = True) -> Past:
     """A run without an end is under way, or was: when a newer one is there, that one has taken over."""
+    events = journal.events
     start = next((e for e in events if isinstance(e, ev.Started)), None)
     end = next((e for e in reversed(events) if isinstance(e, ev.Finished | ev.Interrupted)), None)
     fleet = start.goal.fleet if start else None
     return Past(
-        deployment=deployment,
+        deployment=journal.deployment,
         kind=start.goal.kind if start else "unknown",
         version=fleet.version if fleet else "",
         release=fleet.release if fleet else "",
@@ -60,6 +64,7 @@ def past(deployment: str, events: tuple[ev.Event, ...], *, newest: bool = True) 
         build_url=start.owner.build_url if start else "",
         phases=phases(events),
         lineage=start.goal.lineage if start else None,
+        unreadable=journal.unreadable,
     )
 
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from bluegreen.controller.hold import Hold
 from bluegreen.core.event import Event
+from bluegreen.core.fleet import split_deployment
 from bluegreen.core.progress import Progress, after, fold
-from bluegreen.errors import LineTaken
+from bluegreen.errors import LineTaken, Unreadable
 from bluegreen.ports import Records, Watcher
 
 TRIES = 5
@@ -22,6 +23,7 @@ class Journal:
         self.watcher = watcher
         self.deployment = deployment
         self.hold = hold
+        self.number = 0  # of the next entry; more than there are events, when some were lost
         self.progress: Progress = self._read()
 
     def write(self, event: Event) -> None:
@@ -30,16 +32,26 @@ class Journal:
         stack is still ours, it is read and ours goes after it. Raises Superseded when it is not."""
         for _ in range(TRIES):
             try:
-                self.records.append(self.deployment, len(self.progress.events), event)
+                self.records.append(self.deployment, self.number, event)
             except LineTaken:
                 self.hold.fence(0.0)
                 self.progress = self._read()
             else:
+                self.number += 1
                 self.progress = after(self.progress, event)
                 self.watcher.event(event)
                 return
         raise LineTaken(f"somebody else keeps writing the journal of {self.deployment}")
 
     def _read(self) -> Progress:
-        now = self.hold.clock.now()
-        return fold(replace(event, at=min(event.at, now)) for event in self.records.events(self.deployment))
+        """Raises Unreadable: what a run does next hangs on every entry of its own journal."""
+        now, found = self.hold.clock.now(), self.records.journal(self.deployment)
+        if found.unreadable:
+            stack = split_deployment(self.deployment)[0]
+            raise Unreadable(
+                f"the journal of {self.deployment} has entries that cannot be read",
+                why="; ".join(found.unreadable),
+                next=f"bluegreen rollback {stack} stops {self.deployment} without them",
+            )
+        self.number = found.next_number
+        return fold(replace(event, at=min(event.at, now)) for event in found.events)

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bluegreen.controller.by_tags import told_by_tags
 from bluegreen.core.chain import Lineage
 from bluegreen.core.fleet import FULL, BindingRef, Colour, Fleet, deployment_id, group_name
 from bluegreen.core.goal import Before, Goal, GroupSpec, LaunchSpec
@@ -59,7 +60,7 @@ def find_places(stack: Stack, traffic: Traffic, record: Record | None) -> tuple[
     for place in places:
         _check_owner(stack, place, record)
         if record is not None and record.live is not None:
-            _check_drift(place, record)
+            _check_drift(place, record, traffic)
     return places
 
 
@@ -75,11 +76,11 @@ def _check_owner(stack: Stack, place: Place, record: Record | None) -> None:
         raise NeedsHuman(
             f"fleets of {stack.name} are attached to {place.binding.ref.name}, but the ledger has no record of it",
             why="The DynamoDB table was lost, or this is another account's or region's table.",
-            next="restore the table bluegreen from its backup",
+            next=f"bluegreen recover {stack.name} rebuilds it, or restore the table from its backup",
         )
 
 
-def _check_drift(place: Place, record: Record) -> None:
+def _check_drift(place: Place, record: Record, traffic: Traffic) -> None:
     """The weights must be as the record has them: nobody else's change is ever written over."""
     assert record.live is not None
     expected = set(record.live.groups)
@@ -91,6 +92,12 @@ def _check_drift(place: Place, record: Record) -> None:
         )
     if not weighted <= expected or not weighted:
         names = {arn: fleet.label for fleet in record.fleets for arn in fleet.groups}
+        if told := told_by_tags(record, weighted, traffic.owned(record.stack)):
+            raise Refused(
+                told.sentence,
+                why=f"The record still says that {record.live.label} is live, and a deployment would start from that.",
+                next=told.next,
+            )
         raise Refused(
             f"the weights on {place.binding.ref.name} are not ours: {words(place.binding.weights, names)}",
             why=f"The record says that {record.live.label} is live with all the traffic.",

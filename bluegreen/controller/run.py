@@ -17,7 +17,17 @@ from bluegreen.core.guard import forbidden
 from bluegreen.core.observation import Observation, Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.step import Step
-from bluegreen.errors import BluegreenError, CloudError, Forbidden, Interrupted, NeedsHuman, Refused, Superseded
+from bluegreen.errors import (
+    BluegreenError,
+    CloudError,
+    Forbidden,
+    Interrupted,
+    NeedsHuman,
+    NotFound,
+    Refused,
+    Superseded,
+    Unreadable,
+)
 
 MAX_TURNS = 20_000  # of one run; a decision that repeats without an effect trips it
 LEDGER_SETBACKS = 4  # of a rollback with the ledger: then it goes on without it
@@ -149,8 +159,16 @@ class Run:
 
     def _setback(self, error: CloudError) -> None:
         self.setbacks += 1
-        self.ledger_setbacks += error.action.startswith("dynamodb:")
-        hopeless = self.goal.kind == "rollback" and self.ledger_setbacks > LEDGER_SETBACKS
+        of_ledger = error.action.startswith("dynamodb:")
+        self.ledger_setbacks += of_ledger
+        gone = of_ledger and isinstance(error, NotFound)
+        hopeless = (gone or self.goal.kind == "rollback") and self.ledger_setbacks > LEDGER_SETBACKS
+        if gone and hopeless:
+            raise NeedsHuman(
+                f"{self.goal.deployment} stopped where it is: {error.what}",
+                why="The table was deleted while it was in use. All fleets keep running.",
+                next=f"bluegreen recover {self.goal.stack}",
+            ) from error
         if hopeless or self.setbacks > MAX_SETBACKS:
             raise NeedsHuman(
                 f"AWS gave {self.setbacks} errors in a row, the last: {error.what}",
@@ -208,7 +226,7 @@ class Run:
         """A line that nothing hangs on: the outcome stands without it, so a failure here is said and not raised."""
         try:
             self.journal.write(event)
-        except (CloudError, Refused, Superseded) as error:
+        except (CloudError, Refused, Superseded, Unreadable) as error:
             self.world.watcher.note(f"the journal has no line for {what}: {error.what}")
 
     def _let_go(self, *, keep_goal: bool, again: Goal | None = None) -> bool:

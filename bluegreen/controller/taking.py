@@ -54,7 +54,7 @@ def free(world: World, record: Record | None, wait_s: float, *, hasty: bool = Fa
 
 def _phase(world: World, record: Record) -> str:
     assert record.goal is not None
-    return phase(fold(world.records.events(record.goal.deployment)), record.goal.kind)
+    return phase(fold(world.records.journal(record.goal.deployment).events), record.goal.kind)
 
 
 def take(world: World, record: Record, owner: Owner, goal: Goal) -> Hold:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bluegreen.controller.hold import new_id
 from bluegreen.errors import Unreachable
-from bluegreen.ports import Agents, Clock, Fleets, Records, Traffic, Watcher
+from bluegreen.ports import Agents, Clock, Fleets, Here, Records, Traffic, Watcher
 
 
 class NoAgents:
@@ -19,6 +19,7 @@ class NoAgents:
 
 
 NO_AGENTS = NoAgents()
+HERE = Here()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +33,5 @@ class World:
     beating: Callable[[Callable[[], None]], AbstractContextManager[None]] = lambda beat: nullcontext()
     """Calls a hold's `beat` every second while the context lasts; the loop beats too, but not during a slow call."""
     agents: Agents = NO_AGENTS
+    here: Here = HERE
     ids: Callable[[], str] = new_id  # no two alike, of any process

@@ -1,36 +1,57 @@
-"""The way back without the ledger: what the tags of the target groups and the load balancer tell. Pure.
+"""The way back without the ledger, by the tags and the load balancer alone. Pure.
 
-The tags say which fleet a group belongs to, for which binding it was made and in which epoch its fleet last became live.
-A fleet that never became live is no way back, however healthy it is.
+A fleet that never became live is no way back, however healthy it is. A second plain rollback changes nothing: whatever is newer
+than the fleet that serves was rolled back, or has not had the traffic yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bluegreen.core.fleet import BindingRef, OwnedGroup, Weights, is_older
-from bluegreen.core.observation import Binding, Group
-from bluegreen.core.step import SetWeights
+from bluegreen.core.fleet import BindingRef, Moved, Weights, is_older
+from bluegreen.core.observation import Binding
+from bluegreen.core.readiness import ready, required
+from bluegreen.core.step import Mark, SetWeights
+from bluegreen.core.tagged import Picture, Tagged
+from bluegreen.core.tags import moved_tags
 from bluegreen.core.traffic import all_to
 
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """`fleet` is the deployment to go to, `label` its name for messages; `wanted` are the weights of each binding."""
+    """`target` is the fleet to go to; `wanted` are the weights of each binding; `left` is the deployment that is left."""
 
-    fleet: str
-    label: str
+    target: Tagged
     wanted: tuple[tuple[BindingRef, Weights], ...]
+    left: str
+    number: int
 
     def steps(self, bindings: Sequence[Binding]) -> tuple[SetWeights, ...]:
         """What is still to be written, given the bindings as they are now."""
         now = {binding.ref.arn: binding.weights for binding in bindings}
         return tuple(
-            SetWeights(ref, weights, f"{ref.name} back to {self.label}", shift=True, minimum=1)
+            SetWeights(ref, weights, f"{ref.name} back to {self.target.label}", shift=True, minimum=1)
             for ref, weights in self.wanted
             if now.get(ref.arn) != weights
         )
+
+    def mark(self, at: float, by: str) -> Mark:
+        """The tags that tell everybody what was done."""
+        tags = moved_tags(Moved(self.number, at, self.left, by))
+        groups = tuple(sorted(self.target.groups))
+        return Mark(self.target.deployment, groups, tags, f"tag {self.target.label} as live, by a rollback")
+
+
+@dataclass(frozen=True, slots=True)
+class Already:
+    """Nothing is to be moved: `target` has all the traffic. `why` says so; `further` is the fleet that a person may mean
+    instead. `untold`: the tags do not tell yet that the traffic was moved to it."""
+
+    target: Tagged
+    why: str
+    further: str = ""
+    untold: WayBack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,77 +62,77 @@ class NoWay:
     next: str = ""
 
 
-def binding_of(arn: str) -> BindingRef:
-    """A binding by the ARN of its rule or listener (…:listener-rule/app/NAME/ID/LISTENER/RULE)."""
-    parts = arn.rpartition(":")[2].split("/")
-    default = parts[0] == "listener"
-    head = arn.rpartition(":")[0]
-    listener = arn if default else f"{head}:listener/{'/'.join(parts[1:-1])}"
-    name = f"{parts[2]} default action" if default else f"{parts[2]} rule {parts[-1]}"
-    return BindingRef(parts[2], listener, arn, default, name)
-
-
-def bindings_of(groups: Sequence[OwnedGroup]) -> tuple[BindingRef, ...]:
-    return tuple(binding_of(arn) for arn in sorted({group.binding for group in groups if group.binding}))
-
-
-def way_back(
-    groups: Sequence[OwnedGroup],
-    bindings: Sequence[Binding],
-    health: Mapping[str, Group | None],
-    to: str = "",
-    *,
-    unsafe: bool = False,
-) -> WayBack | NoWay:
-    """To `to`, or to the fleet at weight 0 that was live last; from one that declares it unsafe only if that is wanted."""
-    gone = [binding.ref.name for binding in bindings if not binding.exists]
-    if gone or not bindings:
-        return NoWay(f"{', '.join(gone) or 'no rule or listener of the tags'} is not there")
-    attached = {arn for binding in bindings for arn in binding.by_group}
-    fleets: dict[str, dict[str, OwnedGroup]] = {}
-    for group in groups:
-        if group.arn in attached:
-            fleets.setdefault(group.deployment, {})[group.binding] = group
-    serving = {
-        name
-        for name, parts in fleets.items()
-        if any(binding.by_group.get(part.arn) for binding in bindings for part in parts.values())
-    }
-    can = {name: parts for name, parts in fleets.items() if all(binding.ref.arn in parts for binding in bindings)}
-    target = to or _last_live({name: parts for name, parts in can.items() if name not in serving})
-    if target not in can:
-        known = ", ".join(sorted(fleets)) or "none"
-        return NoWay(f"{target or 'a fleet that was live before'} is not attached; attached are: {known}")
-    label = _label(_any(can[target]))
-    left = [_any(fleets[name]) for name in sorted(serving) if is_older(target, name)]
-    if declared := [group for group in left if group.rollback_unsafe and not unsafe]:
-        why = (
-            f"{_label(declared[0])} is declared `rollback: unsafe`, and {label} may not work with what it leaves behind"
+def way_back(seen: Picture, to: str = "", *, unsafe: bool = False) -> WayBack | Already | NoWay:
+    """To `to`, or to the fleet that was live before the newest one; from one that declares it unsafe only if that is wanted."""
+    if trouble := _unusable(seen, to):
+        return trouble
+    sole = seen.sole
+    if sole and (to == sole.deployment or (not to and sole.live_since and seen.newer(sole))):
+        return _already(seen, sole, to)
+    left = seen.serving[-1] if seen.serving else None
+    target = _named(seen, to) if to else _last_live(seen.older(left) if left else seen.fleets)
+    if target is None or not target.attached:
+        known = ", ".join(fleet.label for fleet in seen.fleets) or "none"
+        missing = f"{to} is not attached" if to else "no fleet is attached that was live before"
+        return NoWay(f"{missing}; attached: {known}")
+    declared = [f for f in seen.serving if f.rollback_unsafe and is_older(target.deployment, f.deployment)]
+    if declared and not unsafe:
+        what = f"{declared[0].label} is marked `rollback: unsafe`"
+        return NoWay(
+            f"{what}, and {target.label} may not work with what it leaves behind", f"--unsafe-to {target.deployment}"
         )
-        return NoWay(why, f"--unsafe-to {target}")
-    able = _healthy(can[target], health)
-    now = max((_healthy(fleets[name], health) for name in serving - {target}), default=0)
-    seen = [health.get(part.arn) for part in can[target].values()]
-    size = max((len(one.ids) for one in seen if one), default=0)
-    if target not in serving and able < max(1, min(now, size)):
-        return NoWay(f"{label} has {able} healthy of {size}, and {now} are healthy on what serves now")
-    wanted = tuple((b.ref, all_to(b, can[target][b.ref.arn].arn)) for b in bindings)
-    return WayBack(target, label, wanted)
+    now = max((fleet.healthy for fleet in seen.serving if fleet != target), default=0)
+    if not target.weight and not ready(target.healthy, now, target.size):
+        need = required(now, target.size)
+        return NoWay(
+            f"{target.label} has {target.healthy} healthy of {target.size}, and {need} would be needed: "
+            f"{now} are healthy on what serves now"
+        )
+    return _way(seen, target, left.deployment if left and left != target else "")
 
 
-def _last_live(fleets: Mapping[str, Mapping[str, OwnedGroup]]) -> str:
-    since = {name: max(part.live_since for part in parts.values()) for name, parts in fleets.items()}
-    return max((name for name, epoch in since.items() if epoch), key=lambda name: since[name], default="")
+def _unusable(seen: Picture, to: str) -> NoWay | None:
+    if not seen.bindings:
+        return NoWay(
+            f"none of the rules and listeners that the tags name exists: {', '.join(seen.gone)}"
+            if seen.gone
+            else "the tags name no rule or listener"
+        )
+    if seen.gone:
+        return NoWay(f"{', '.join(seen.gone)} does not exist any more")
+    if seen.strangers and not to:
+        live = _last_live(seen.fleets)
+        names = ", ".join(arn.rpartition("targetgroup/")[2].partition("/")[0] for arn in seen.strangers)
+        return NoWay(
+            f"the traffic goes to {names}, and its tags name no fleet of this stack",
+            f"--to {live.deployment}" if live else "",
+        )
+    return None
 
 
-def _healthy(parts: Mapping[str, OwnedGroup], health: Mapping[str, Group | None]) -> int:
-    found = [group.healthy if (group := health.get(part.arn)) else 0 for part in parts.values()]
-    return min(found, default=0)
+def _already(seen: Picture, sole: Tagged, to: str) -> Already:
+    newer = seen.newer(sole)
+    left = _last_live(newer)
+    if left is None:
+        if newer and not to:
+            further = _last_live(seen.older(sole))
+            why = f"{newer[-1].label} has no traffic and never was live; without the ledger it cannot be stopped"
+            return Already(sole, why, further.deployment if further else "")
+        return Already(sole, "it has the traffic already")
+    said = f", by {sole.moved.by}" if sole.moved else ""
+    untold = _way(seen, sole, left.deployment) if left.live_since > sole.live_since else None
+    return Already(sole, f"it was rolled back from {left.label} before{said}", left.deployment, untold)
 
 
-def _any(parts: Mapping[str, OwnedGroup]) -> OwnedGroup:
-    return next(iter(parts.values()))
+def _way(seen: Picture, target: Tagged, left: str) -> WayBack:
+    wanted = tuple((b.ref, all_to(b, arn)) for b, arn in zip(seen.bindings, target.groups, strict=True))
+    return WayBack(target, wanted, left, seen.highest + 1)
 
 
-def _label(group: OwnedGroup) -> str:
-    return f"{group.colour} {group.deployment}" + (f" ({group.version})" if group.version else "")
+def _named(seen: Picture, to: str) -> Tagged | None:
+    return next((fleet for fleet in seen.fleets if fleet.deployment == to), None)
+
+
+def _last_live(fleets: Sequence[Tagged]) -> Tagged | None:
+    found = [fleet for fleet in fleets if fleet.live_since and fleet.attached]
+    return max(found, key=lambda fleet: fleet.live_since, default=None)

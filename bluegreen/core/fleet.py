@@ -40,15 +40,29 @@ class Fleet:
     @property
     def label(self) -> str:
         """How messages name it: "blue shop-7 (1.4.2)"."""
-        return (
-            f"{self.colour} {self.deployment} ({self.version})" if self.version else f"{self.colour} {self.deployment}"
-        )
+        return label_of(self.colour, self.deployment, self.version)
+
+
+def label_of(colour: Colour, deployment: str, version: str) -> str:
+    return f"{colour} {deployment} ({version})" if version else f"{colour} {deployment}"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A rollback without the ledger, as the tags of the fleet that got the traffic tell it: when, from which deployment, and
+    by whom. `number` is the live-since that it wrote: once that tag says something else, this is past."""
+
+    number: int
+    at: float
+    left: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
 class OwnedGroup:
     """A target group as its tags tell: what is known of a fleet when the ledger is not. `binding` and `live_since` are
-    "" and 0 when there is no such tag."""
+    "" and 0 when there is no such tag, `deployment` is "" when that tag is not an id of this stack. `unread` has a sentence
+    for each tag that cannot be read; it counts as missing."""
 
     arn: str
     deployment: str
@@ -58,6 +72,12 @@ class OwnedGroup:
     binding: str = ""
     live_since: int = 0
     rollback_unsafe: bool = False
+    moved: Moved | None = None
+    unread: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return label_of(self.colour, self.deployment, self.version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from bluegreen.aws import facts as ask
 from bluegreen.aws.client import Aws
 from bluegreen.aws.instances import Ec2Fleets
 from bluegreen.aws.record import DynamoRecords
+from bluegreen.aws.table import Table
 from bluegreen.aws.weighted import WeightedTraffic
 from bluegreen.cli.progress import Quiet
 from bluegreen.controller import commands
@@ -117,7 +118,8 @@ class Stage:
         self.aws = Aws(seeded.REGION, session=self.boto._session, sleep=self.clock.sleep)
         self.eyes = Eyes()
         self.records = DynamoRecords(self.aws)
-        self.records.make_table()
+        self.table = Table(self.aws)
+        self.table.make()
         traffic = WeightedTraffic(self.aws)
         self.world = World(Ec2Fleets(self.aws), traffic, self.records, self.clock, self.eyes)
 
@@ -170,6 +172,12 @@ class Stage:
         found = self.records.read("shop")
         assert found is not None
         return found
+
+    def drop_table(self) -> None:
+        """As somebody deletes it who first takes its protection away."""
+        table = self.boto.client("dynamodb")
+        table.update_table(TableName=self.table.name, DeletionProtectionEnabled=False)
+        table.delete_table(TableName=self.table.name)
 
     def calls(self) -> list[tuple[str, str]]:
         return [(call.service, call.operation) for call in self.engine.calls]

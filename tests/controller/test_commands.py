@@ -349,4 +349,4 @@ def test_the_lineage_of_its_images_is_in_the_journal(stage: Stage) -> None:
     lineage = Lineage((link,), "c" * 40, dirty=True)
     job = replace(stage.job("A", shop("A")), lineage=lineage)
     assert commands.deploy(stage.world, job).result == "deployed"
-    assert past("shop-1", stage.records.events("shop-1")).lineage == lineage
+    assert past(stage.records.journal("shop-1")).lineage == lineage

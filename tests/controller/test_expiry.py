@@ -76,7 +76,7 @@ def test_a_stack_that_rested_for_two_years_rolls_back_and_tells_its_history(stag
     stage.clock.time += YEARS
     run_out(stage)
     assert stage.status().well and stage.status().not_ready == ""
-    assert [name for name, _ in stage.records.deployments("shop")] == ["shop-2", "shop-1"]
+    assert [one.deployment for one in stage.records.deployments("shop")] == ["shop-2", "shop-1"]
     assert stage.rollback().result == "rolled-back"
     assert stage.weights() == {"A": 100, "B": 0}
 

@@ -94,7 +94,7 @@ def test_a_rollback_goes_by_tags_when_the_record_cannot_be_read(
     standby = stage.record().standby
     edit(stage, change)
     broken = item(stage)
-    outcome = degraded.rollback_anyway(stage.world, "shop", OWNER, LocalBook("test"))
+    outcome = degraded.rollback_anyway(stage.world, "shop", OWNER, LocalBook())
     assert outcome.exit_code == 0 and "DEGRADED: blue shop-1 (A) serves" in outcome.sentence
     (now,) = stage.world.traffic.bindings((ref,))
     assert standby is not None and now.by_group[standby.groups[0]] == 100

@@ -90,10 +90,10 @@ def test_a_bake_that_finds_it_ill_puts_nothing_back_and_asks(stage: Stage) -> No
 def test_without_the_ledger_the_tags_tell_it(stage: Stage, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLUEGREEN_STATE_DIR", str(tmp_path))
     stage.deploy("B", **ONE_WAY)
-    book = LocalBook("test")
-    stage.boto.client("dynamodb").delete_table(TableName=stage.records.table)
+    book = LocalBook()
+    stage.drop_table()
     outcome = degraded.rollback_anyway(stage.world, "shop", OWNER, book)
     assert outcome.exit_code == 5 and "rollback: unsafe" in outcome.sentence
     assert outcome.next == "bluegreen rollback shop --unsafe-to shop-1"
     back = degraded.rollback_anyway(stage.world, "shop", OWNER, book, "shop-1", unsafe=True)
-    assert back.result == "rolled-back" and book.read("shop") == "shop-1"
+    assert back.result == "rolled-back" and book.notes("shop")[0].note.deployment == "shop-1"  # type: ignore[union-attr]

@@ -14,6 +14,7 @@ from program import Sandbox
 
 from bluegreen.aws.client import Aws
 from bluegreen.aws.record import DynamoRecords
+from bluegreen.aws.table import Table
 from bluegreen.boot.userdata import render
 from bluegreen.core.chain import Lineage, Link
 from bluegreen.core.event import Started
@@ -94,7 +95,7 @@ def test_what_no_release_needs_goes_and_the_rest_stays(
 
     code, told = prune("--yes")
     assert code == 5 and "no DynamoDB table" in told["error"] and there() == everything
-    records.make_table()
+    Table(records.aws).make()
     code, told = prune("--yes")
     assert code == 5 and "no record" in told["error"] and there() == everything
 

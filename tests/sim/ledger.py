@@ -8,6 +8,7 @@ from bluegreen.core.event import Event
 from bluegreen.core.fleet import split_deployment
 from bluegreen.core.record import Record
 from bluegreen.errors import CloudError, LineTaken, OutcomeUnknown, Superseded
+from bluegreen.ports import Journal
 
 if TYPE_CHECKING:
     from tests.sim.aws import Hand
@@ -84,6 +85,14 @@ class SimRecords:
 
     def events(self, deployment: str) -> tuple[Event, ...]:
         return self.hand.call("Query", deployment, self._query, split_deployment(deployment))
+
+    def journal(self, deployment: str) -> Journal:
+        events = self.events(deployment)
+        lines = self.ledger.journal.get(split_deployment(deployment), {})
+        return Journal(deployment, events, (), max(lines, default=-1) + 1)
+
+    def last_epoch(self, stack: str) -> int:
+        return self.hand.call("Query", stack, lambda: max((e for s, e in self.ledger.journal if s == stack), default=0))
 
     def _query(self, journal: tuple[str, int]) -> tuple[Event, ...]:
         lines = self.ledger.journal.get(journal, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from bluegreen.core import event as ev
@@ -16,6 +16,7 @@ from bluegreen.core.observation import Group, Instance
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.record import Record
 from bluegreen.core.step import Terminate, Write
+from bluegreen.core.tags import belongs
 
 
 def decide(case: Case) -> Decision:
@@ -85,13 +86,19 @@ def cleaned(case: Case) -> Decision | None:
 RULES: tuple[Rule, ...] = (higher_epoch, adopt, keep_the_better, retire_older, end_strays, kept_alive, cleaned)
 
 
-def left_behind(record: Record, groups: Iterable[OwnedGroup], instances: Iterable[Instance]) -> tuple[Fleet, ...]:
+def left_behind(
+    record: Record,
+    groups: Iterable[OwnedGroup],
+    instances: Iterable[Instance],
+    registered: Collection[str] = (),
+) -> tuple[Fleet, ...]:
     """Fleets that the tags tell of and the record does not keep: target groups, or instances that are not gone. What the
-    record counts as doomed already comes first."""
+    record counts as doomed already comes first. Nothing of what the record keeps is among them, whatever its tags say: neither
+    a target group nor an instance that is `registered` in one; and nothing whose tags do not name a deployment of this stack."""
     kept = {fleet.deployment for fleet in (record.live, record.standby) if fleet}
     found = {fleet.deployment: fleet for fleet in record.doomed}
     for group in groups:
-        if group.deployment in kept:
+        if not group.deployment or group.deployment in kept or group.arn in record.kept_groups:
             continue
         fleet = found.get(group.deployment) or Fleet(
             group.deployment, group.colour, group.release, group.version, 0, ()
@@ -100,8 +107,10 @@ def left_behind(record: Record, groups: Iterable[OwnedGroup], instances: Iterabl
             fleet = replace(fleet, groups=(*fleet.groups, group.arn))
         found[group.deployment] = fleet
     for instance in instances:
-        if not instance.gone and instance.deployment not in kept | found.keys():
-            found[instance.deployment] = Fleet(instance.deployment, Colour.BLUE, "", "", 0, ())
+        name = instance.deployment
+        known = name in kept or name in found or instance.id in registered
+        if not instance.gone and not known and belongs(record.stack, name):
+            found[name] = Fleet(name, Colour.BLUE, "", "", 0, ())
     return tuple(found[name] for name in sorted(found))
 
 
