@@ -7,7 +7,7 @@ from bluegreen.core.goal import Goal
 from bluegreen.core.record import Record
 from tests.sim.faults import WRITES
 from tests.sim.invariants import LOOKING_S, MOST_CALLS
-from tests.sim.physics import Pool
+from tests.sim.physics import Pool, short
 from tests.sim.stage import Result, Stage
 
 ACTS = WRITES - {"PutItem"}
@@ -18,21 +18,23 @@ def check_result(stage: Stage, result: Result) -> None:
     """I9: what the exit code says is what AWS shows. I11: a command ends."""
     if result.calls > MOST_CALLS or result.seconds > MOST_SECONDS:
         stage.promises.broken(f"I11: {result.command} took {result.calls} calls and {result.seconds:.0f} s")
+    if result.bug:
+        stage.promises.broken(f"I11: {result.command} ends with exit 1: {result.bug.splitlines()[-1]}\n{result.bug}")
     if result.name in ("crashed", "Interrupted", "NeedsHuman", "needs-human"):
         return
     if result.code in (4, 5):
         _changed_nothing(stage, result)
     elif result.code == 6:
-        if stage.record is not None and stage.record.epoch <= result.hand.epoch:
+        if stage.record is not None and stage.record.epoch <= result.hand.epoch and not stage.sim.edited:
             stage.promises.broken(f"I9: {result.command} ends as superseded, and its own epoch stands")
-    elif result.code == 0 and result.name != "unchanged":
+    elif result.code == 0 and result.name != "unchanged" and not result.degraded:
         _shows_goal(stage, result)
     elif result.code == 3:
         _undone(stage, result)
 
 
 def _changed_nothing(stage: Stage, result: Result) -> None:
-    if stage.sim.touched:
+    if stage.sim.touched or stage.sim.edited:
         return
     name = result.hand.name
     acts = [
@@ -126,7 +128,9 @@ def _ended(stage: Stage, result: Result, deployment: str) -> None:
 
 def weights_wrong(stage: Stage, live: Fleet | None) -> str:
     """How the actions differ from all weight on `live`, or ""."""
-    for number, rule in enumerate(stage.sim.account.rules.values()):
+    for number, rule in enumerate(stage.sim.entries):
+        if rule is None:
+            continue
         now = {arn: weight for arn, weight in rule.weights or () if weight}
         wanted = {live.groups[number]: FULL} if live and live.groups else {}
         if now.keys() != wanted.keys():
@@ -135,7 +139,7 @@ def weights_wrong(stage: Stage, live: Fleet | None) -> str:
 
 
 def _names(stage: Stage, weights: dict[str, int]) -> str:
-    return ", ".join(f"{arn.split('/')[1]} {weight}" for arn, weight in weights.items()) or "no weights"
+    return ", ".join(f"{short(arn)} {weight}" for arn, weight in weights.items()) or "no weights"
 
 
 def _short_of(stage: Stage, live: Fleet | None, count: int) -> str:
@@ -144,7 +148,7 @@ def _short_of(stage: Stage, live: Fleet | None, count: int) -> str:
     for arn in live.groups:
         pool = stage.sim.account.pools.get(arn)
         if pool is None or pool.healthy < count:
-            return f"{pool.healthy if pool else 0} of {count} are healthy in {arn.split('/')[1]}"
+            return f"{pool.healthy if pool else 0} of {count} are healthy in {short(arn)}"
     return ""
 
 
@@ -175,7 +179,9 @@ def _record_is_free(stage: Stage, record: Record | None) -> None:
 
 
 def _attached(stage: Stage, fleets: list[Fleet]) -> None:
-    for number, rule in enumerate(stage.sim.account.rules.values()):
+    for number, rule in enumerate(stage.sim.entries):
+        if rule is None:
+            continue
         named = {arn for arn, _ in rule.weights or ()}
         wanted = {fleet.groups[number] for fleet in fleets if fleet.groups}
         if named != wanted and not stage.sim.touched:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bluegreen.core.event import Event
 from bluegreen.core.fleet import split_deployment
 from bluegreen.core.record import Record
-from bluegreen.errors import CloudError, LineTaken, OutcomeUnknown, Superseded
+from bluegreen.errors import CloudError, LineTaken, NotFound, OutcomeUnknown, Superseded, Throttled, Unreadable
 
 if TYPE_CHECKING:
     from tests.sim.aws import Hand
@@ -16,12 +16,41 @@ CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class Ledger:
-    """The table. `taken_at`: when its record's epoch last rose."""
+    """The table. `taken_at`: when its record's epoch last rose. `until`: till then every call is throttled. `there`: whether
+    the table exists. `torn`: stacks whose record cannot be read, and lines (journal, number) that cannot."""
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         self.journal: dict[tuple[str, int], dict[int, Event]] = {}
         self.taken_at = 0.0
+        self.until = 0.0
+        self.there = True
+        self.torn: set[object] = set()
+
+    @property
+    def ill(self) -> bool:
+        return bool(self.until or self.torn or not self.there)
+
+    def answer(self, operation: str, now: float) -> None:
+        """Raises what DynamoDB would answer instead."""
+        if now < self.until:
+            raise Throttled(
+                f"AWS refused {operation}: ThrottlingException: Rate exceeded",
+                action=f"dynamodb:{operation}",
+                code="ThrottlingException",
+            )
+        if not self.there:
+            raise NotFound(
+                "there is no DynamoDB table bluegreen in eu-west-1",
+                action=f"dynamodb:{operation}",
+                code="ResourceNotFoundException",
+            )
+
+    def make(self) -> None:
+        """As a deploy does before its first write: the table, if there is none."""
+        if not self.there:
+            self.there = True
+            self.records, self.journal, self.torn = {}, {}, set()
 
 
 class SimRecords:
@@ -32,7 +61,14 @@ class SimRecords:
         self.ledger = hand.sim.ledger
 
     def read(self, stack: str) -> Record | None:
-        return self.hand.call("GetItem", stack, self.ledger.records.get, stack)
+        return self.hand.call("GetItem", stack, self._get, stack)
+
+    def _get(self, stack: str) -> Record | None:
+        if self.ledger.ill:
+            self.ledger.answer("GetItem", self.hand.sim.account.time)
+            if stack in self.ledger.torn:
+                raise Unreadable(f"the record of {stack} cannot be read")
+        return self.ledger.records.get(stack)
 
     def write(self, record: Record, epoch: int, op_id: str) -> None:
         try:
@@ -45,12 +81,15 @@ class SimRecords:
             self._settle(record, epoch, op_id)
 
     def _put(self, record: Record, epoch: int, op_id: str) -> None:
+        if self.ledger.ill:
+            self.ledger.answer("PutItem", self.hand.sim.account.time)
         now = self.ledger.records.get(record.stack)
         if not (now is None if not epoch else now is not None and (now.epoch, now.op_id) == (epoch, op_id)):
             raise CloudError(f"AWS refused PutItem: {CONDITION_FAILED}", action="PutItem", code=CONDITION_FAILED)
         if now is None or now.epoch < record.epoch:
             self.ledger.taken_at = self.hand.sim.account.time
         self.ledger.records[record.stack] = record
+        self.ledger.torn.discard(record.stack)
         self.hand.epoch, self.hand.goal = record.epoch, record.goal or self.hand.goal
 
     def _settle(self, record: Record, epoch: int, op_id: str) -> None:
@@ -78,6 +117,8 @@ class SimRecords:
             raise
 
     def _append(self, journal: tuple[str, int], number: int, event: Event) -> None:
+        if self.ledger.ill:
+            self.ledger.answer("PutItem", self.hand.sim.account.time)
         lines = self.ledger.journal.setdefault(journal, {})
         if lines.setdefault(number, event) != event:
             raise CloudError(f"AWS refused PutItem: {CONDITION_FAILED}", action="PutItem", code=CONDITION_FAILED)
@@ -87,4 +128,8 @@ class SimRecords:
 
     def _query(self, journal: tuple[str, int]) -> tuple[Event, ...]:
         lines = self.ledger.journal.get(journal, {})
+        if self.ledger.ill:
+            self.ledger.answer("Query", self.hand.sim.account.time)
+            if torn := [number for number in lines if (journal, number) in self.ledger.torn]:
+                raise ValueError(f"line {torn[0]} of {journal} is no JSON")  # as the DynamoDB adapter did
         return tuple(lines[number] for number in sorted(lines))

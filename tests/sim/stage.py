@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
-from bluegreen.controller import commands
+from bluegreen.controller import commands, degraded
 from bluegreen.controller.heal import heal
 from bluegreen.controller.resolve import Facts, Rendered
 from bluegreen.controller.world import World
@@ -20,8 +22,9 @@ from bluegreen.core.stack import FleetShape, Health, Port, Registry, Rollout, Ru
 from bluegreen.core.step import Step
 from bluegreen.errors import BluegreenError
 from tests.sim.aws import ACCOUNT, REGION, ZONES, Hand, Sim, SimClock
+from tests.sim.book import SimBook
 from tests.sim.faults import Crash
-from tests.sim.invariants import Promises
+from tests.sim.invariants import Promises, Violation
 from tests.sim.ledger import SimRecords
 from tests.sim.physics import Machine
 from tests.sim.services import SimFleets, SimTraffic
@@ -92,7 +95,8 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One command: an outcome, an error, or neither when the process is gone. `calls` and `seconds` are what it took."""
+    """One command: an outcome, an error, or neither when the process is gone. `calls` and `seconds` are what it took; `bug` is the
+    traceback of an error that no user is meant to meet; `serving` are the deployments that had weight before."""
 
     command: str
     hand: Hand
@@ -101,9 +105,13 @@ class Result:
     calls: int
     seconds: float
     before: Record | None
+    bug: str = ""
+    serving: frozenset[str] = frozenset()
 
     @property
     def code(self) -> int:
+        if self.bug:
+            return 1
         if self.outcome is not None:
             return self.outcome.exit_code
         return self.error.exit_code if self.error is not None else -9
@@ -112,11 +120,20 @@ class Result:
     def name(self) -> str:
         if self.outcome is not None:
             return self.outcome.result
-        return type(self.error).__name__ if self.error is not None else "crashed"
+        return type(self.error).__name__ if self.error is not None else "bug" if self.bug else "crashed"
+
+    @property
+    def degraded(self) -> bool:
+        """It went on without the ledger, which does not know what it did."""
+        return self.outcome is not None and self.outcome.sentence.startswith("DEGRADED")
+
+    @property
+    def next(self) -> str:
+        return self.outcome.next if self.outcome else self.error.next if self.error else ""
 
     def __str__(self) -> str:
-        said = self.outcome.sentence if self.outcome else self.error.what if self.error else ""
-        return f"{self.command}: {self.name} ({self.code}) {said}"
+        said = self.outcome.sentence if self.outcome else self.error.what if self.error else self.bug[-200:]
+        return f"{self.command}: {self.name} ({self.code}) {said}" + (f" | next: {self.next}" if self.next else "")
 
 
 class Stage:
@@ -129,6 +146,11 @@ class Stage:
         self.promises = Promises(self.sim)
         self.sim.judge = self.promises
         self.results: list[Result] = []
+        self.books: dict[str, SimBook] = {}  # by machine
+        self.backups: list[tuple[dict[str, Any], dict[Any, Any]]] = []  # the ledger as it was after each command of the history
+        self.left: dict[str, float] = {}  # deployments that a rollback took the traffic from
+        self.crowded = False  # several processes ran at the same time
+        self.made = 0  # rules that were made anew
         self._stacks: dict[str, Stack] = {}
         self._processes = 0
 
@@ -152,7 +174,8 @@ class Stage:
             zones = {subnet: ZONES[subnet] for subnet in stack.fleet.subnets}
             return Facts(ACCOUNT, zones, "ami-0240400000000a064")
 
-        return commands.Deploy(stack, version, owner, facts, Digests(), render, wait_s=wait_s)
+        ledger = self.sim.ledger
+        return commands.Deploy(stack, version, owner, facts, Digests(), render, wait_s=wait_s, prepare=ledger.make)
 
     def stack(self, version: str) -> Stack:
         if version not in self._stacks:
@@ -160,28 +183,37 @@ class Stage:
         return self._stacks[version]
 
     def run(self, command: str) -> Result:
-        """`deploy B`, `rollback`, `rollback shop-1`, `resume`, `abort`, `heal`, `heal unhealthy` or `gc`, in a process of
-        its own."""
+        """`deploy B`, `rollback`, `rollback shop-1`, `resume`, `abort`, `heal`, `heal unhealthy` or `gc`, in a process of its own.
+        With `@2` at the end it runs as the command line does, on a machine with a book: it goes on without the ledger if need be,
+        and writes down first what was done so."""
         self._processes += 1
         hand, world = self.world(f"{self._processes} {command}")
         before, began = self.record, self.sim.account.time
+        serving = self.serving()
         outcome: Outcome | None = None
         failed: BluegreenError | None = None
+        bug = ""
         try:
             outcome = self._command(command, hand.name)(world)
         except BluegreenError as error:
             failed = error
-        except Crash:
-            pass
+        except (Crash, Violation) as error:
+            if isinstance(error, Violation):
+                raise
+        except Exception:  # noqa: BLE001 - it would be exit 1: a promise is broken, and `check_result` says so
+            bug = traceback.format_exc()
         took = self.sim.account.time - began
-        result = Result(command, hand, outcome, failed, hand.calls, took, before)
+        result = Result(command, hand, outcome, failed, hand.calls, took, before, bug, serving)
         hand.note("ends", result)
         self.results.append(result)
         return result
 
     def _command(self, command: str, name: str) -> Callable[[World], Outcome]:
+        command, _, machine = command.partition("@")
         word, _, rest = command.partition(" ")
         owner = Owner(f"arn:aws:iam::{ACCOUNT}:user/ann", name)
+        if machine:
+            return self._on(self.books.setdefault(machine, SimBook()), word, rest, command, owner)
         match word:
             case "deploy":
                 return lambda world: commands.deploy(world, self.job(rest, owner))
@@ -193,8 +225,35 @@ class Stage:
                 return lambda world: commands.abort(world, SHOP, owner)
             case "heal":
                 return lambda world: heal(world, SHOP, owner, unhealthy=bool(rest))
+            case "recover":
+                return _recover(owner)
             case _:
                 return lambda world: commands.gc(world, SHOP, owner)
+
+    def _on(self, book: SimBook, word: str, rest: str, command: str, owner: Owner) -> Callable[[World], Outcome]:
+        """As the command line runs it on the machine that has the book."""
+        if word == "rollback":
+            return lambda world: degraded.rollback_anyway(world, SHOP, owner, book, rest)
+        act = self._command(command, owner.host)
+
+        def noted(world: World) -> Outcome:
+            hand = world.clock.hand  # type: ignore[attr-defined]
+            if book.read(SHOP):
+                hand.noting = True
+                degraded.reconcile(world, SHOP, owner, book)
+                hand.noting = False
+            return act(world)
+
+        return noted
+
+    def backup(self) -> None:
+        """The ledger as it is now, to be restored later."""
+        ledger = self.sim.ledger
+        self.backups.append((dict(ledger.records), {name: dict(lines) for name, lines in ledger.journal.items()}))
+
+    def serving(self) -> frozenset[str]:
+        """The deployments that have weight."""
+        return frozenset(name for name, seen in self.promises.health.picture().items() if seen.serving)
 
     def prepare(self, word: str) -> None:
         """What a history has beside commands: `lose live` and `lose standby` kill an instance, `sicken live` makes one fail its
@@ -221,7 +280,8 @@ class Stage:
 
     def weights(self) -> dict[str, int]:
         """Version → weight, of the first rule."""
-        rule = next(iter(self.sim.account.rules.values()))
+        rule = self.sim.entries[0]
+        assert rule is not None
         pools = self.sim.account.pools
         return {pools[arn].tags.get("bluegreen:version", arn): weight for arn, weight in rule.weights or ()}
 
@@ -232,6 +292,15 @@ class Stage:
             if machine.alive:
                 found[machine.version] = found.get(machine.version, 0) + 1
         return found
+
+
+def _recover(owner: Owner) -> Callable[[World], Outcome]:
+    """`bluegreen recover`, or what there is to say while there is none."""
+    try:
+        from bluegreen.controller.recover import recover  # type: ignore[import-not-found]
+    except ImportError:
+        return lambda world: Outcome("refused", "there is no command recover yet")
+    return lambda world: recover(world, SHOP, owner)  # type: ignore[no-any-return]
 
 
 def render(stack: Stack, images: Mapping[str, str]) -> Rendered:

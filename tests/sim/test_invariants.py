@@ -6,7 +6,8 @@ import pytest
 
 from tests.sim.invariants import Promises
 from tests.sim.physics import Account
-from tests.sim.scenario import drawn, drawn_heal, play
+from tests.sim.families import drawn
+from tests.sim.scenario import drawn_heal, play
 
 SEEDS = 60
 
