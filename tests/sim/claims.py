@@ -15,7 +15,9 @@ from tests.sim.stage import SHOP, Result, Stage
 
 REFUSED = {"rollback": (1, 3, 5, 7)}  # and for the other commands:
 REFUSED_ELSE = (1, 5)
-COMMAND = re.compile(r"bluegreen (rollback|resume|abort|heal|gc|recover|deploy|status|show)(?: ([\w-]+))?(?: --(unsafe-)?to ([\w-]+))?")
+COMMAND = re.compile(
+    r"bluegreen (rollback|resume|abort|heal|gc|recover|deploy|status|show)(?: ([\w-]+))?(?: --(unsafe-)?to ([\w-]+))?"
+)
 SEQUENCE = re.compile(r"\bthen\b")
 STANDS = re.compile(r"stands by\b")
 LEASE_S = 21.0
@@ -26,7 +28,9 @@ def fork(stage: Stage) -> Stage:
     sim, account = stage.sim, stage.sim.account
     shared: list[object] = [stage._stacks, *sim.ledger.records.values(), *account.tokens.values(), *sim.rules]
     shared += [event for lines in sim.ledger.journal.values() for event in lines.values()]
-    shared += [seen for each in (account.machines, account.pools, account.rules) for m in each.values() if (seen := m._shown)]
+    shared += [
+        seen for each in (account.machines, account.pools, account.rules) for m in each.values() if (seen := m._shown)
+    ]
     shared += [pool.settings for pool in account.pools.values()]
     shared += [rule.ref for rule in account.rules.values()]
     shared += [stage.promises.truth, stage.shape, *stage.promises._says]
@@ -95,7 +99,11 @@ def _tried(stage: Stage, result: Result, commands: list[str], why: str) -> None:
     if other.sim.account.misfortune_at > began:  # an application was ill, and no check had seen it yet
         return
     if last.code in REFUSED.get(commands[-1].split()[0], REFUSED_ELSE):
-        _broken(stage, other, f"I9: {result.command} ends as {result.name} and says \"{_plain(why)}\", and {_plain(str(last))}")
+        _broken(
+            stage,
+            other,
+            f'I9: {result.command} ends as {result.name} and says "{_plain(why)}", and {_plain(str(last))}',
+        )
 
 
 def _run(stage: Stage, command: str) -> Result:
@@ -137,7 +145,9 @@ def _second_rollback(stage: Stage, result: Result) -> None:
     again = _run(other, "rollback")
     now = other.serving()
     if now != was and again.code == 0:
-        _broken(stage, other, f"M1: a second plain rollback goes from {_names(was)} to {_names(now)}: {_plain(str(again))}")
+        _broken(
+            stage, other, f"M1: a second plain rollback goes from {_names(was)} to {_names(now)}: {_plain(str(again))}"
+        )
 
 
 def _not_forward(stage: Stage, result: Result) -> None:
@@ -165,7 +175,9 @@ def _names_what_was_left(stage: Stage, result: Result) -> None:
     for commands in advised(result.next):
         to = commands[-1].partition(" ")[2]
         if to and to in stage.left and to not in stage.serving():
-            stage.promises.broken(f"F4: {result.command} advises to go back to {to}, which a rollback left: {result.next}")
+            stage.promises.broken(
+                f"F4: {result.command} advises to go back to {to}, which a rollback left: {result.next}"
+            )
 
 
 def _broken(stage: Stage, other: Stage, promise: str) -> None:

@@ -72,7 +72,9 @@ def drawn_health(seed: int) -> Plan:
 
 
 def _ill(dice: random.Random) -> Event:
-    kind = dice.choice(("fleet dies", "one dies", "fleet sick", "fleet sick", "one sick", "away", "fated", "fated", "flap"))
+    kind = dice.choice(
+        ("fleet dies", "one dies", "fleet sick", "fleet sick", "one sick", "away", "fated", "fated", "flap")
+    )
     role = dice.choice("DDEC") if kind == "fated" else dice.choice(ROLES)
     lasts = dice.choice((0.0, 5.0, 20.0, 60.0))
     amount = dice.uniform(3, 40) if kind == "fated" else dice.choice((6.0, 12.0)) if kind == "flap" else lasts

@@ -194,7 +194,9 @@ class Account:
 
     def _ready(self, machine: Machine) -> None:
         machine.up = True
-        self.serve(machine, not self.away and machine.version not in self.broken and machine.zone not in self.dead_zones)
+        self.serve(
+            machine, not self.away and machine.version not in self.broken and machine.zone not in self.dead_zones
+        )
         if (lives := self.fates.get(machine.version)) is not None:
             self.at(self.time + lives, "happening", partial(self.serve, machine, False))
 

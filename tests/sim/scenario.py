@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from tests.sim.baton import Turns
-from tests.sim.claims import check_claims
+from tests.sim.claims import check_claims, check_status
 from tests.sim.ending import check_rest, check_result
 from tests.sim.faults import Trouble, draw
 from tests.sim.happenings import Event, schedule
@@ -50,7 +50,9 @@ class Plan:
         others = "".join(f" + {command} after {delay:.1f} s" for delay, command in self.others)
         then = "".join(f", then {command}" for command in (*self.more, self.after) if command)
         events = "".join(f"; {event}" for event in self.events)
-        return f"{', '.join(self.history) or 'nothing'} | {self.command}{others} | {troubles}{events}{then} | {self.shape}"
+        return (
+            f"{', '.join(self.history) or 'nothing'} | {self.command}{others} | {troubles}{events}{then} | {self.shape}"
+        )
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ def play(plan: Plan) -> Run:
             checked(stage, command)
         stage.sim.disarm()
         if plan.open_end:
+            check_status(stage)
             way_out(stage)
             return run
         recover(stage, plan.after)

@@ -147,7 +147,9 @@ class Stage:
         self.sim.judge = self.promises
         self.results: list[Result] = []
         self.books: dict[str, SimBook] = {}  # by machine
-        self.backups: list[tuple[dict[str, Any], dict[Any, Any]]] = []  # the ledger as it was after each command of the history
+        self.backups: list[
+            tuple[dict[str, Any], dict[Any, Any]]
+        ] = []  # the ledger as it was after each command of the history
         self.left: dict[str, float] = {}  # deployments that a rollback took the traffic from
         self.crowded = False  # several processes ran at the same time
         self.made = 0  # rules that were made anew
