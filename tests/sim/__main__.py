@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import Pool
 
-from tests.sim.open_findings import cause_of
 from tests.sim.families import drawn
+from tests.sim.open_findings import cause_of
 from tests.sim.scenario import play, shrunk
 from tests.sim.stage import Shape, Stage
 from tests.sim.sweeps import ALL, Tally, whole

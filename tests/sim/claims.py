@@ -1,4 +1,4 @@
-"""I9 for sentences: what a command says is ready, stands by, or is to be typed next, is tried on a copy of the world right then."""
+"""I9 for sentences: what a command says is ready, stands by or is to be typed next is tried on a copy of the world right then."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _not_forward(stage: Stage, result: Result) -> None:
         if left == to and result.name == "rolled-back" and not began:
             stage.promises.broken(f"I9: {result.command} ends as rolled-back, and {left} serves as before")
     if alone:
-        stage.left = {name: stage.sim.account.time for name in result.serving - now} or stage.left
+        stage.left = dict.fromkeys(result.serving - now, stage.sim.account.time) or stage.left
 
 
 def _names_what_was_left(stage: Stage, result: Result) -> None:

@@ -31,8 +31,8 @@ MOST_TROUBLES = 4
 class Plan:
     """`history` has commands, `deploy B !40` for one whose process was gone after its 40th call, and what `Stage.prepare` knows.
     `others` are commands that begin so many seconds after `command`, at the same time; `seed` decides whose turn it is.
-    `after` is what the operator does first when something is left under way. `events` happen to the world, by the clock; a plan that
-    has any is one of the `families`: its commands run as the command line does, and in the end there has to be a way out."""
+    `after` is what the operator does first when something is left under way. `events` happen to the world, by the clock, and
+    `more` are commands that follow; with an `open_end` there has to be a way out of whatever is left."""
 
     history: tuple[str, ...]
     command: str

@@ -95,8 +95,8 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One command: an outcome, an error, or neither when the process is gone. `calls` and `seconds` are what it took; `bug` is the
-    traceback of an error that no user is meant to meet; `serving` are the deployments that had weight before."""
+    """One command: an outcome, an error, or neither when the process is gone. `calls` and `seconds` are what it took; `bug` is
+    the traceback of an error that no user is meant to meet; `serving` are the deployments that had weight before."""
 
     command: str
     hand: Hand
@@ -185,9 +185,9 @@ class Stage:
         return self._stacks[version]
 
     def run(self, command: str) -> Result:
-        """`deploy B`, `rollback`, `rollback shop-1`, `resume`, `abort`, `heal`, `heal unhealthy` or `gc`, in a process of its own.
-        With `@2` at the end it runs as the command line does, on a machine with a book: it goes on without the ledger if need be,
-        and writes down first what was done so."""
+        """`deploy B`, `rollback`, `rollback shop-1`, `resume`, `abort`, `heal`, `heal unhealthy` or `gc`, in a process of
+        its own. With `@2` at the end it runs as the command line does, on a machine with a book: it goes on without the ledger if
+        need be, and writes down first what was done so."""
         self._processes += 1
         hand, world = self.world(f"{self._processes} {command}")
         before, began = self.record, self.sim.account.time
