@@ -80,7 +80,10 @@ class Sim:
         listener = f"{ELB}:listener/app/{spec.load_balancer}/50dc6c495c0c9188/{number:016x}"
         arn = f"{listener.replace(':listener/', ':listener-rule/')}/{number:016x}"
         name = f"{spec.load_balancer}:{spec.listener} host {spec.rule.host}"
-        rule = Rule(BindingRef(spec.load_balancer, listener, arn, False, name), None, FIXED)
+        ref = BindingRef(
+            spec.load_balancer, listener, arn, False, name, spec.listener, spec.rule.host or "", spec.rule.path or ""
+        )
+        rule = Rule(ref, None, FIXED)
         self.account.rules[arn] = rule
         return rule
 
