@@ -13,13 +13,13 @@ from tests.sim.faults import Troubles
 from tests.sim.invariants import LOOKING_S, Violation
 from tests.sim.stage import SHOP, Result, Stage
 
-REFUSED = {"rollback": (1, 3, 5, 7)}  # and for the other commands:
+REFUSED = {"rollback": (1, 3, 5, 7), "unsafe": (1, 3, 5, 7)}  # and for the other commands:
 REFUSED_ELSE = (1, 5)
 COMMAND = re.compile(
     r"bluegreen (rollback|resume|abort|heal|gc|recover|deploy|status|show)(?: ([\w-]+))?(?: --(unsafe-)?to ([\w-]+))?"
 )
 SEQUENCE = re.compile(r"\bthen\b")
-STANDS = re.compile(r"stands by\b")
+STANDS = re.compile(r"(shop-\d+)(?: \([\w ]+\))? stands by\b")
 LEASE_S = 21.0
 
 
@@ -58,11 +58,11 @@ def check_claims(stage: Stage, result: Result) -> None:
         _second_rollback(stage, result)
     if not _unseen(stage, result):
         sentence = result.outcome.sentence if result.outcome else ""
-        if STANDS.search(sentence):
-            _tried(stage, result, ["rollback"], "stands by")
+        for name in STANDS.findall(sentence):
+            _tried(stage, result, [f"unsafe {name}"], f"{name} stands by")
         for commands in advised(result.next):
             _tried(stage, result, commands, f"next: {result.next}")
-    if result.command.split()[0] not in ("rollback", "rollback@1", "rollback@2"):
+    if result.command.partition("@")[0] != "rollback":
         _names_what_was_left(stage, result)
 
 
@@ -71,13 +71,14 @@ def advised(text: str) -> Iterator[list[str]]:
     before: list[str] = []
     end = 0
     for found in COMMAND.finditer(text):
-        word, stack, _, to = found.groups()
+        word, stack, unsafe, to = found.groups()
+        word = "unsafe" if unsafe else word
         joined = before if SEQUENCE.search(text[end : found.start()]) else []
         end = found.end()
         if stack != SHOP and word != "deploy":
             continue
         before = [*joined, word + (f" {to}" if to else "")]
-        if word in ("rollback", "resume", "abort", "heal", "gc", "recover") and "deploy" not in before:
+        if word in ("rollback", "unsafe", "resume", "abort", "heal", "gc", "recover") and "deploy" not in before:
             yield before
 
 
@@ -167,7 +168,7 @@ def _not_forward(stage: Stage, result: Result) -> None:
 
 def _names_what_was_left(stage: Stage, result: Result) -> None:
     """F4: advice never leads back to what a rollback took the traffic from."""
-    if result.command.startswith("rollback "):
+    if result.command.startswith(("rollback ", "unsafe ")):
         stage.left = {}
         return
     if result.command.startswith("deploy") and result.code == 0:

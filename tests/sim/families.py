@@ -22,8 +22,24 @@ HISTORIES: tuple[tuple[str, ...], ...] = (
     ("deploy A", "deploy B", "rollback"),
     ("deploy A", "deploy B", "rollback", "resume"),
     ("deploy A", "deploy B", "deploy C !60"),
+    ("deploy A", "deploy U"),
 )
-COMMANDS = ("rollback", "rollback", "resume", "abort", "heal", "gc", "deploy E", "rollback shop-1", "rollback shop-2")
+COMMANDS = (
+    *(
+        "rollback",
+        "rollback",
+        "rollback",
+        "resume",
+        "resume",
+        "abort",
+        "heal",
+        "gc",
+        "deploy E",
+        "deploy E",
+        "deploy U",
+    ),
+    *("rollback shop-1", "rollback shop-2", "unsafe shop-1"),
+)
 ROLES = ("live", "live", "standby", "new")
 
 
@@ -41,13 +57,18 @@ def _shape(dice: random.Random) -> Shape:
         app_s=dice.choice((1.0, 4.0)),
         zones=dice.choice((1, 3)),
         poll_s=2.0,
+        adopted=dice.random() < 0.1,
     )
 
 
 def _base(dice: random.Random, seed: int) -> Plan:
     """A history and a few commands, on one machine or two."""
     history = dice.choice(HISTORIES)
-    command = dice.choice(("deploy D", "deploy D", "rollback", *COMMANDS)) if history else "deploy D"
+    command = (
+        dice.choice(("deploy D", "deploy D", "deploy D", "deploy D", "deploy U", "rollback", *COMMANDS))
+        if history
+        else "deploy D"
+    )
     more = tuple(dice.choice(COMMANDS) for _ in range(dice.choice((0, 1, 1, 2, 3)))) if history else ()
     return Plan(history, _at(dice, command), (), "", _shape(dice), (), seed, (), _each(dice, more), True)
 

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bluegreen.core.fleet import is_older
 from bluegreen.core.goal import Goal
 from bluegreen.core.record import Record
 from bluegreen.core.step import DeleteGroup, Deregister
+from bluegreen.core.tags import UNSAFE
 from tests.sim.aws import Hand, Sim
 from tests.sim.physics import Pool, short
 
@@ -110,6 +112,17 @@ class Health:
         if hand.noting:
             return f"B1: a note on this machine moves traffic ({hand.word})"
         return f"I2: {hand.word} moves traffic" if hand.word in STILL else ""
+
+    def unasked(self, hand: Hand, was: Picture) -> str:
+        """Traffic went back from a release that declares `rollback: unsafe`, and nobody had named where to."""
+        before = [name for name, seen in was.items() if seen.serving]
+        if hand.word == "unsafe" or len(before) != 1 or before[0] not in self.unsafe():
+            return ""
+        older = [name for name, seen in self.picture().items() if seen.serving and is_older(name, before[0])]
+        return f"I9: {hand.word} goes back from {before[0]}, which is declared unsafe, to {older[0]}" if older else ""
+
+    def unsafe(self) -> set[str]:
+        return {pool.deployment for pool in self.sim.account.pools.values() if pool.tags.get(UNSAFE) == "unsafe"}
 
     def promotion(self, was: Record | None, now: Record) -> str:
         """A deploy makes its fleet the live one: it has to be whole, and the best of the others stands by."""

@@ -113,6 +113,8 @@ class Promises:
         assert was is not None
         if wrong := self.health.moved(hand, was.weighted) or self.health.emptied(was.weighted):
             self.broken(wrong)
+        if operation == "ModifyRule" and not was.foreign and (wrong := self.health.unasked(hand, was.picture)):
+            self.broken(wrong)
         if not self._unseen(hand) and (wrong := self.health.lost(operation, about, was.picture)):
             self.broken(wrong)
         if was.foreign or self._blind(hand):

@@ -21,15 +21,16 @@ from bluegreen.core.record import Owner, Record
 from bluegreen.core.stack import FleetShape, Health, Port, Registry, Rollout, Rule, Service, Stack, Traffic
 from bluegreen.core.step import Step
 from bluegreen.errors import BluegreenError
-from tests.sim.aws import ACCOUNT, REGION, ZONES, Hand, Sim, SimClock
+from tests.sim.aws import ACCOUNT, ELB, REGION, ZONES, Hand, Sim, SimClock
 from tests.sim.book import SimBook
 from tests.sim.faults import Crash
 from tests.sim.invariants import Promises, Violation
 from tests.sim.ledger import SimRecords
-from tests.sim.physics import Machine
+from tests.sim.physics import Machine, Pool, Registration, action_of
 from tests.sim.services import SimFleets, SimTraffic
 
 SHOP = "shop"
+UNSAFE = "U"  # the version that declares `rollback: unsafe`
 DIGEST = {v: hashlib.sha256(v.encode()).hexdigest() for v in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
@@ -50,6 +51,7 @@ class Shape:
     boot_timeout_s: int = 60
     zones: int = 3
     poll_s: float = 1.0
+    adopted: bool = False  # something that is not ours serves before the first deployment
 
     def stack(self, version: str) -> Stack:
         image = f"registry.example.com/shop/web:{version}"
@@ -63,7 +65,7 @@ class Shape:
             traffic=bindings(self.bindings),
             registry=Registry("registry.example.com"),
             services=(Service("web", image, ports=(Port(8080, 8000),)),),
-            rollout=Rollout(self.boot_timeout_s, self.bake_s),
+            rollout=Rollout(self.boot_timeout_s, self.bake_s, version == UNSAFE),
             source="shop.yml",
         )
 
@@ -155,6 +157,8 @@ class Stage:
         self.made = 0  # rules that were made anew
         self._stacks: dict[str, Stack] = {}
         self._processes = 0
+        if self.shape.adopted:
+            adopt(self)
 
     def world(self, name: str) -> tuple[Hand, World]:
         hand = Hand(self.sim, name)
@@ -221,6 +225,8 @@ class Stage:
                 return lambda world: commands.deploy(world, self.job(rest, owner))
             case "rollback":
                 return lambda world: commands.rollback(world, SHOP, owner, rest)
+            case "unsafe":
+                return lambda world: commands.rollback(world, SHOP, owner, rest, unsafe=True)
             case "resume":
                 return lambda world: commands.resume(world, SHOP, owner)
             case "abort":
@@ -234,8 +240,9 @@ class Stage:
 
     def _on(self, book: SimBook, word: str, rest: str, command: str, owner: Owner) -> Callable[[World], Outcome]:
         """As the command line runs it on the machine that has the book."""
-        if word == "rollback":
-            return lambda world: degraded.rollback_anyway(world, SHOP, owner, book, rest)
+        if word in ("rollback", "unsafe"):
+            unsafe = word == "unsafe"
+            return lambda world: degraded.rollback_anyway(world, SHOP, owner, book, rest, unsafe=unsafe)
         act = self._command(command, owner.host)
 
         def noted(world: World) -> Outcome:
@@ -303,6 +310,27 @@ def _recover(owner: Owner) -> Callable[[World], Outcome]:
     except ImportError:
         return lambda world: Outcome("refused", "there is no command recover yet")
     return lambda world: recover(world, SHOP, owner)  # type: ignore[no-any-return]
+
+
+def adopt(stage: Stage) -> None:
+    """A fleet that nobody deployed has all the traffic."""
+    account = stage.sim.account
+    for number, rule in enumerate(stage.sim.entries):
+        assert rule is not None
+        arn = f"{ELB}:targetgroup/found-{number}/00000000000000f{number}"
+        pool = account.pools[arn] = Pool(arn, f"found-{number}", None, {}, deployment=f"{SHOP}-0", binding=number)
+        account.weigh(rule, ((arn, 1),), action_of(((arn, 1),)))
+        for each in range(stage.shape.count):
+            name = f"i-{each:016x}a"
+            if name not in account.machines:
+                account.machines[name] = Machine(
+                    name, "", f"{SHOP}-0", "found", "", "", account.time, "running", up=True, serves=True
+                )
+            account.alive.setdefault("", {}).setdefault(f"{SHOP}-0", set()).add(name)
+            target = pool.targets[name] = Registration(account.machines[name], account.time)
+            account.look_again(pool, target)
+    account.advance(account.time + 20)
+    stage.promises.health.promoted.add(f"{SHOP}-0")
 
 
 def render(stack: Stack, images: Mapping[str, str]) -> Rendered:
