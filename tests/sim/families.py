@@ -124,11 +124,24 @@ def drawn_ledger(seed: int) -> Plan:
     """The table, the record or lines of the journal are lost, cannot be read, are set back, or the table throttles."""
     dice = random.Random(f"ledger {seed}")
     plan = _base(dice, seed)
+    if dice.random() < 0.4:
+        return _two_machines(dice, plan)
     kinds = (*LEDGER, "throttled", "throttled", "throttled")
     events = [_sick_ledger(dice, dice.choice(kinds)) for _ in range(dice.choice((1, 1, 2)))]
     if dice.random() < 0.25:
         events.append(_ill(dice))
     return replace(plan, events=tuple(events), troubles=_few(dice) if dice.random() < 0.5 else ())
+
+
+def _two_machines(dice: random.Random, plan: Plan) -> Plan:
+    """One machine rolls back while the ledger does not answer; then it and another go on, and none of them knows what the other
+    did."""
+    history = dice.choice((*HISTORIES[2:4], ("deploy A", "deploy B", "deploy C !75")))
+    throttled = dice.choice((0.5, 2.0, 10.0, 60.0))
+    events = (Event(0.0, "throttled", "", throttled), *((_ill(dice),) if dice.random() < 0.2 else ()))
+    kinds = ("rollback", "deploy E", "deploy E", "gc", "heal", "abort", "resume", "rollback shop-2")
+    more = tuple(f"{dice.choice(kinds)}@{dice.choice('12')}" for _ in range(dice.choice((1, 2, 3, 4))))
+    return replace(plan, history=history, command="rollback@1", events=events, more=more)
 
 
 def _sick_ledger(dice: random.Random, kind: str) -> Event:

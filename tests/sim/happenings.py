@@ -34,7 +34,7 @@ FIELDS: dict[str, Callable[[Record], Record]] = {
     "other stack": lambda r: replace(r, stack="other"),
     "strange name": lambda r: _live(r, deployment="x"),
 }
-HAND = (*(f"tag {name}" for name in TAG), *(f"record {name}" for name in FIELDS), "weights")
+HAND = (*(f"tag {name}" for name in TAG), *(f"record {name}" for name in FIELDS), "weights", "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,8 @@ def happen(stage: Stage, event: Event) -> None:
     if kind in ("tag", "record", "weights") and event.kind not in LEDGER:
         account.misfortune_at = account.time
         {"tag": _tag, "record": _record, "weights": _weights}[kind](stage, event, rest)
+    elif event.kind == "note":  # what machine 1 kept of a stack of this name elsewhere, or long ago
+        stage.book("1").write(STACK, account.time - 3600.0, deployment_of(stage, event.role), "the table was lost")
     elif event.kind in LEDGER:
         _ledger(stage, event)
     elif event.kind in ENTRY:

@@ -219,7 +219,7 @@ class Stage:
         word, _, rest = command.partition(" ")
         owner = Owner(f"arn:aws:iam::{ACCOUNT}:user/ann", name)
         if machine:
-            return self._on(self.books.setdefault(machine, SimBook()), word, rest, command, owner)
+            return self._on(self.book(machine), word, rest, command, owner)
         match word:
             case "deploy":
                 return lambda world: commands.deploy(world, self.job(rest, owner))
@@ -254,6 +254,9 @@ class Stage:
             return act(world)
 
         return noted
+
+    def book(self, machine: str) -> SimBook:
+        return self.books.setdefault(machine, SimBook())
 
     def backup(self) -> None:
         """The ledger as it is now, to be restored later."""
