@@ -115,6 +115,8 @@ def _undone(stage: Stage, result: Result) -> None:
 
 
 def _ended(stage: Stage, result: Result, deployment: str) -> None:
+    if stage.promises.health.spared(stage.record, deployment):
+        return
     alive = [
         m.id
         for m in stage.sim.account.machines.values()
@@ -156,7 +158,8 @@ def check_rest(stage: Stage) -> None:
     """All is done and gc has run: AWS holds what the record names, and nothing else."""
     record, account, broken = stage.record, stage.sim.account, stage.promises.broken
     account.advance(account.time + 130)  # the last calls have landed, the last machines are gone
-    fleets = [fleet for fleet in (record.live, record.standby) if fleet] if record else []
+    kept = [fleet for fleet in (record.live, record.standby) if fleet] if record else []
+    fleets = [*kept, *(record.doomed if record else ())]  # what is doomed and left is spared, or `_record_is_free` says so
     _record_is_free(stage, record)
     if not stage.sim.touched and (wrong := weights_wrong(stage, record.live if record else None)):
         broken(f"I6: at the end {wrong}")
@@ -168,13 +171,14 @@ def check_rest(stage: Stage) -> None:
     groups = {arn for fleet in fleets for arn in fleet.groups}
     if over := [pool.name for arn, pool in account.pools.items() if arn not in groups]:
         broken(f"I4: at the end the target groups {', '.join(over)} are left over")
-    for fleet in fleets:
+    for fleet in kept:
         _complete(stage, fleet)
 
 
 def _record_is_free(stage: Stage, record: Record | None) -> None:
-    if record is not None and (record.owner or record.goal or record.doomed):
-        kept = record.goal.deployment if record.goal else record.owner or [f.label for f in record.doomed]
+    doomed = [f for f in record.doomed if not stage.promises.health.spared(record, f.deployment)] if record else []
+    if record is not None and (record.owner or record.goal or doomed):
+        kept = record.goal.deployment if record.goal else record.owner or [f.label for f in doomed]
         stage.promises.broken(f"I8: at the end the record still holds {kept}")
 
 
@@ -183,7 +187,7 @@ def _attached(stage: Stage, fleets: list[Fleet]) -> None:
         if rule is None:
             continue
         named = {arn for arn, _ in rule.weights or ()}
-        wanted = {fleet.groups[number] for fleet in fleets if fleet.groups}
+        wanted = {fleet.groups[number] for fleet in fleets if number < len(fleet.groups)}
         if named != wanted and not stage.sim.touched:
             stage.promises.broken(f"I3: at the end {rule.ref.name} names {sorted(named)}, not {sorted(wanted)}")
 

@@ -77,6 +77,17 @@ class Health:
                 return f"I3: {name} is healthier than all that stays, and is taken away ({operation})"
         return ""
 
+    def spared(self, record: Record | None, name: str) -> bool:
+        """Whether a fleet that should end is in the record as doomed, and keeps running for it is healthier than what is kept."""
+        doomed = next((fleet for fleet in record.doomed if fleet.deployment == name), None) if record else None
+        if record is None or doomed is None:
+            return False
+        kept = [fleet for fleet in (record.live, record.standby) if fleet]
+        pools = self.sim.account.pools
+        healthy = [[pools[arn].healthy for arn in fleet.groups if arn in pools] for fleet in (doomed, *kept)]
+        most, best = max(healthy[0], default=0), [min(counts, default=0) for counts in healthy[1:]]
+        return most > max(best, default=0) and not any(b >= f.count > 0 for b, f in zip(best, kept, strict=True))
+
     def _counts(self, name: str, seen: Seen) -> bool:
         return seen.serving or name in self.promoted
 
