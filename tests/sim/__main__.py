@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import Pool
 
-from tests.sim.invariants import told
+from tests.sim.families import drawn
 from tests.sim.open_findings import cause_of
-from tests.sim.scenario import drawn, play, shrunk
+from tests.sim.scenario import play, shrunk
 from tests.sim.stage import Shape, Stage
 from tests.sim.sweeps import ALL, Tally, whole
+from tests.sim.trace import told
 
 HOURS_2 = 7200.0
 SHARE = 50  # seeds that a process plays before it asks for more

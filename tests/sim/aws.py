@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from bluegreen.core.fleet import BindingRef, Weights
@@ -64,16 +65,25 @@ class Sim:
         self.hide_s = 0.0
         self.no_room = False
         self.past: dict[tuple[str, object], list[tuple[float, Any]]] | None = None  # answers given, for stale looks
-        self.rules: dict[Traffic, Rule] = {spec: self._rule(spec, n) for n, spec in enumerate(bindings)}
+        self.rules: dict[Traffic, Rule | None] = {spec: self.make_rule(spec, n) for n, spec in enumerate(bindings)}
         self.touched = False  # somebody else wrote weights
+        self.edited = False  # somebody else wrote the record, or took an entry or a group away: it is no truth any more
         self.skew = 0.0  # how far the clock of a process that begins now is from AWS's
         self.ever_met = 0
 
-    def _rule(self, spec: Traffic, number: int) -> Rule:
+    @property
+    def entries(self) -> list[Rule | None]:
+        """The rules in the order of the bindings; None for one that is gone."""
+        return list(self.rules.values())
+
+    def make_rule(self, spec: Traffic, number: int) -> Rule:
         listener = f"{ELB}:listener/app/{spec.load_balancer}/50dc6c495c0c9188/{number:016x}"
         arn = f"{listener.replace(':listener/', ':listener-rule/')}/{number:016x}"
         name = f"{spec.load_balancer}:{spec.listener} host {spec.rule.host}"
-        rule = Rule(BindingRef(spec.load_balancer, listener, arn, False, name), None, FIXED)
+        ref = BindingRef(
+            spec.load_balancer, listener, arn, False, name, spec.listener, spec.rule.host or "", spec.rule.path or ""
+        )
+        rule = Rule(ref, None, FIXED)
         self.account.rules[arn] = rule
         return rule
 
@@ -90,6 +100,9 @@ class Sim:
         self.troubles = Troubles()
         self.past = None
 
+    def note_world(self, text: str) -> None:
+        self.trace.append((self.account.time, "world", text, None, ""))
+
     def mishap(self, trouble: Trouble) -> None:
         """What goes wrong in the world at this moment, whoever is calling."""
         account = self.account
@@ -103,14 +116,14 @@ class Sim:
             case "zone":
                 account.lose_zone(sorted(ZONES.values())[int(trouble.amount) % 3])
             case "outside":
-                self._meddle(int(trouble.amount))
+                self.meddle(int(trouble.amount))
             case _:
                 pass
 
-    def _meddle(self, how: int) -> None:
+    def meddle(self, how: int) -> None:
         """Another tool writes the first rule: one group only, halves, all zero, or none of what was new."""
         rule = next(iter(self.rules.values()))
-        if not rule.weights:
+        if rule is None or not rule.weights:
             return
         arns = [arn for arn, _ in rule.weights]
         weights: Weights = {
@@ -137,6 +150,8 @@ class Hand:
         self.paused_at = 0.0  # when it last came back from standing still
         self.looked_at = 0.0  # when the last whole look at health or traffic began
         self.weights_at = 0.0  # the moment that its last look at weights showed
+        self.word = name.partition(" ")[2].partition(" ")[0].partition("@")[0]  # the command
+        self.noting = False  # it writes down what its machine did without the ledger
         self.epoch = 0  # of the last record that it wrote
         self.goal: Goal | None = None
 
@@ -205,7 +220,7 @@ class Hand:
             self.weights_at = min(self.weights_at, at) if operation == "DescribeRules" else self.weights_at
             return old
         if "later" in found:
-            sim.account.later(found["later"].amount, lambda: self._late(operation, about, effect, args))
+            sim.account.later(found["later"].amount, partial(self._late, operation, about, effect, args))
             raise _no_answer(operation)
         sim.hide_s = found["hidden"].amount if "hidden" in found else 0.0
         sim.no_room = "no-capacity" in found

@@ -7,7 +7,7 @@ from bluegreen.core.goal import Goal
 from bluegreen.core.record import Record
 from tests.sim.faults import WRITES
 from tests.sim.invariants import LOOKING_S, MOST_CALLS
-from tests.sim.physics import Pool
+from tests.sim.physics import Pool, short
 from tests.sim.stage import Result, Stage
 
 ACTS = WRITES - {"PutItem"}
@@ -18,21 +18,23 @@ def check_result(stage: Stage, result: Result) -> None:
     """I9: what the exit code says is what AWS shows. I11: a command ends."""
     if result.calls > MOST_CALLS or result.seconds > MOST_SECONDS:
         stage.promises.broken(f"I11: {result.command} took {result.calls} calls and {result.seconds:.0f} s")
+    if result.bug:
+        stage.promises.broken(f"I11: {result.command} ends with exit 1: {result.bug.splitlines()[-1]}\n{result.bug}")
     if result.name in ("crashed", "Interrupted", "NeedsHuman", "needs-human"):
         return
     if result.code in (4, 5):
         _changed_nothing(stage, result)
     elif result.code == 6:
-        if stage.record is not None and stage.record.epoch <= result.hand.epoch:
+        if stage.record is not None and stage.record.epoch <= result.hand.epoch and not stage.sim.edited:
             stage.promises.broken(f"I9: {result.command} ends as superseded, and its own epoch stands")
-    elif result.code == 0 and result.name != "unchanged":
+    elif result.code == 0 and result.name != "unchanged" and not result.degraded:
         _shows_goal(stage, result)
     elif result.code == 3:
         _undone(stage, result)
 
 
 def _changed_nothing(stage: Stage, result: Result) -> None:
-    if stage.sim.touched:
+    if stage.sim.touched or stage.sim.edited:
         return
     name = result.hand.name
     acts = [
@@ -113,6 +115,8 @@ def _undone(stage: Stage, result: Result) -> None:
 
 
 def _ended(stage: Stage, result: Result, deployment: str) -> None:
+    if stage.promises.health.spared(stage.record, deployment):
+        return
     alive = [
         m.id
         for m in stage.sim.account.machines.values()
@@ -126,7 +130,9 @@ def _ended(stage: Stage, result: Result, deployment: str) -> None:
 
 def weights_wrong(stage: Stage, live: Fleet | None) -> str:
     """How the actions differ from all weight on `live`, or ""."""
-    for number, rule in enumerate(stage.sim.account.rules.values()):
+    for number, rule in enumerate(stage.sim.entries):
+        if rule is None:
+            continue
         now = {arn: weight for arn, weight in rule.weights or () if weight}
         wanted = {live.groups[number]: FULL} if live and live.groups else {}
         if now.keys() != wanted.keys():
@@ -135,7 +141,7 @@ def weights_wrong(stage: Stage, live: Fleet | None) -> str:
 
 
 def _names(stage: Stage, weights: dict[str, int]) -> str:
-    return ", ".join(f"{arn.split('/')[1]} {weight}" for arn, weight in weights.items()) or "no weights"
+    return ", ".join(f"{short(arn)} {weight}" for arn, weight in weights.items()) or "no weights"
 
 
 def _short_of(stage: Stage, live: Fleet | None, count: int) -> str:
@@ -144,7 +150,7 @@ def _short_of(stage: Stage, live: Fleet | None, count: int) -> str:
     for arn in live.groups:
         pool = stage.sim.account.pools.get(arn)
         if pool is None or pool.healthy < count:
-            return f"{pool.healthy if pool else 0} of {count} are healthy in {arn.split('/')[1]}"
+            return f"{pool.healthy if pool else 0} of {count} are healthy in {short(arn)}"
     return ""
 
 
@@ -152,7 +158,8 @@ def check_rest(stage: Stage) -> None:
     """All is done and gc has run: AWS holds what the record names, and nothing else."""
     record, account, broken = stage.record, stage.sim.account, stage.promises.broken
     account.advance(account.time + 130)  # the last calls have landed, the last machines are gone
-    fleets = [fleet for fleet in (record.live, record.standby) if fleet] if record else []
+    kept = [fleet for fleet in (record.live, record.standby) if fleet] if record else []
+    fleets = [*kept, *(record.doomed if record else ())]  # what is doomed and left is spared, or `_record_is_free` says so
     _record_is_free(stage, record)
     if not stage.sim.touched and (wrong := weights_wrong(stage, record.live if record else None)):
         broken(f"I6: at the end {wrong}")
@@ -164,20 +171,23 @@ def check_rest(stage: Stage) -> None:
     groups = {arn for fleet in fleets for arn in fleet.groups}
     if over := [pool.name for arn, pool in account.pools.items() if arn not in groups]:
         broken(f"I4: at the end the target groups {', '.join(over)} are left over")
-    for fleet in fleets:
+    for fleet in kept:
         _complete(stage, fleet)
 
 
 def _record_is_free(stage: Stage, record: Record | None) -> None:
-    if record is not None and (record.owner or record.goal or record.doomed):
-        kept = record.goal.deployment if record.goal else record.owner or [f.label for f in record.doomed]
+    doomed = [f for f in record.doomed if not stage.promises.health.spared(record, f.deployment)] if record else []
+    if record is not None and (record.owner or record.goal or doomed):
+        kept = record.goal.deployment if record.goal else record.owner or [f.label for f in doomed]
         stage.promises.broken(f"I8: at the end the record still holds {kept}")
 
 
 def _attached(stage: Stage, fleets: list[Fleet]) -> None:
-    for number, rule in enumerate(stage.sim.account.rules.values()):
+    for number, rule in enumerate(stage.sim.entries):
+        if rule is None:
+            continue
         named = {arn for arn, _ in rule.weights or ()}
-        wanted = {fleet.groups[number] for fleet in fleets if fleet.groups}
+        wanted = {fleet.groups[number] for fleet in fleets if number < len(fleet.groups)}
         if named != wanted and not stage.sim.touched:
             stage.promises.broken(f"I3: at the end {rule.ref.name} names {sorted(named)}, not {sorted(wanted)}")
 

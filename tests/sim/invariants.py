@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from bluegreen.core.fleet import Fleet
 from bluegreen.core.goal import Goal
-from bluegreen.core.observation import Binding, Group
 from bluegreen.core.record import Record
 from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights
 from tests.sim.aws import Hand, Sim
+from tests.sim.health import Health, Picture
+from tests.sim.trace import told
 
 JUDGED = frozenset({"ModifyRule", "DeregisterTargets", "TerminateInstances", "DeleteTargetGroup"})
 MOVES = (SetWeights, PutBack)
@@ -22,7 +23,6 @@ OLDER_S = 9.0  # a run that was taken over ends within 2 s of its last fence and
 TRUST_S = 10.0  # an act on a look that is older is not excused by what happened since
 LOOKING_S = 1.0  # a look at several groups is not one moment
 MOST_CALLS = 4_000  # of one command
-SHOWN = 90  # lines of a trace
 
 
 class Violation(AssertionError):
@@ -42,6 +42,8 @@ class Before:
     able: bool
     foreign: str
     healthy: dict[str, frozenset[str]]  # by target group; of interest when targets leave
+    picture: Picture
+    weighted: dict[str, int]
 
 
 @dataclass
@@ -55,8 +57,13 @@ class Promises:
     strays: set[str] = field(default_factory=set)
     renewed: set[str] = field(default_factory=set)
     found: list[str] = field(default_factory=list)
+    truth: Record | None = None  # the last record that one of ours wrote
+    health: Health = field(init=False)
     _was: Before | None = None
     _says: tuple[object, ...] = ()  # of the fleets, the record as it was judged last
+
+    def __post_init__(self) -> None:
+        self.health = Health(self.sim)
 
     def before(self, hand: Hand, operation: str, about: object) -> None:
         if hand.calls > MOST_CALLS:
@@ -65,7 +72,10 @@ class Promises:
             rule = self.sim.account.rules.get(about.binding.arn) if isinstance(about, MOVES) else None
             foreign = rule.hand if rule else ""
             healthy = self._healthy() if operation == "DeregisterTargets" else {}
-            self._was = Before(self._capacity(), self._serving(), self._able(), foreign, healthy)
+            see = self.health
+            self._was = Before(
+                self._capacity(), self._serving(), self._able(), foreign, healthy, see.picture(), see.weighted()
+            )
 
     def after(self, hand: Hand, operation: str, about: object) -> None:
         if operation == "PutItem":
@@ -74,7 +84,7 @@ class Promises:
                 and (says := (about.live, about.standby, about.doomed, about.goal)) != self._says
             ):
                 self._says = says
-                self._standing()
+                self._written(hand, about)
             return
         zombie = self._zombie(hand, operation)
         if isinstance(about, MOVES) and (rule := self.sim.account.rules.get(about.binding.arn)):
@@ -87,6 +97,13 @@ class Promises:
             self._count_strays(zombie)
         self._standing()
 
+    def _written(self, hand: Hand, record: Record) -> None:
+        was, self.truth = self.truth, record
+        if (wrong := self.health.promotion(was, record)) and not self._unseen(hand) and not self.sim.edited:
+            self.broken(wrong)
+        self.health.note(record)
+        self._standing()
+
     def broken(self, promise: str) -> None:
         self.found.append(promise)
         raise Violation(promise, self.sim)
@@ -94,6 +111,12 @@ class Promises:
     def _judge(self, hand: Hand, operation: str, about: object) -> None:
         was = self._was
         assert was is not None
+        if wrong := self.health.moved(hand, was.weighted) or self.health.emptied(was.weighted):
+            self.broken(wrong)
+        if operation == "ModifyRule" and not was.foreign and (wrong := self.health.unasked(hand, was.picture)):
+            self.broken(wrong)
+        if not self._unseen(hand) and (wrong := self.health.lost(operation, about, was.picture)):
+            self.broken(wrong)
         if was.foreign or self._blind(hand):
             return
         if operation == "ModifyRule":
@@ -130,7 +153,8 @@ class Promises:
             len(frozenset.intersection(*(seen[arn] for arn in goal.fleet.groups)))
             for seen in (was.healthy, self._healthy())
         )
-        if after < min(before, goal.fleet.count) and not self.sim.touched and not self._unseen_gain(hand):
+        count = self.health.agreed.get(goal.fleet.deployment, goal.fleet.count)
+        if after < min(before, count) and not self.sim.touched and not self._unseen_gain(hand):
             self.broken(f"I1: healthy targets of {goal.fleet.label} fall from {before} to {after} by a heal")
 
     def _agreed(self, hand: Hand, about: object, was: Before) -> int:
@@ -141,9 +165,13 @@ class Promises:
         if goal.kind == "deploy":
             pools = self.sim.account.pools
             weighted = [arn for arn, weight in about.weights if weight] if isinstance(about, SetWeights) else []
-            forward = any(pools[arn].tags.get("bluegreen:deployment") == goal.deployment for arn in weighted)
+            forward = any(pools[arn].deployment == goal.deployment for arn in weighted)
             return goal.fleet.count if forward else min(1, was.capacity)
         return 1 if goal.undo or self._unseen_gain(hand) else min(was.capacity, max(1, goal.fleet.count))
+
+    def _unseen(self, hand: Hand) -> bool:
+        """Something got worse or better after the actor looked."""
+        return self._blind(hand) or self._unseen_gain(hand)
 
     def _unseen_gain(self, hand: Hand) -> bool:
         """Something that a heal launched got healthy after the actor looked."""
@@ -155,10 +183,10 @@ class Promises:
             return
         account = self.sim.account
         weighted = [account.pools[arn] for arn, weight in about.weights if weight]
-        if len({pool.tags.get("bluegreen:deployment", pool.arn) for pool in weighted}) > 1:
+        if len({pool.deployment or pool.arn for pool in weighted}) > 1:
             self.broken(f"I2: two releases have weight: {', '.join(pool.name for pool in weighted)}")
         for pool in weighted:
-            whose = pool.tags.get("bluegreen:deployment")
+            whose = pool.deployment
             strange = [t.machine.id for t in pool.targets.values() if whose and t.machine.deployment != whose]
             if strange:
                 self.broken(f"I2: {', '.join(strange)} is in {pool.name} and not of its fleet")
@@ -166,7 +194,7 @@ class Promises:
     def _standing(self) -> None:
         """I3 and I4: what must be so at any moment."""
         record = self._record()
-        if record is None:
+        if record is None or self.sim.edited:
             return
         alive = self.sim.account.alive.get(self.stack, {})
         goal, known = record.goal, set()
@@ -192,7 +220,8 @@ class Promises:
             kept = self._healing(goal, fleet, ids, kept)
         if ids != kept:
             self._changed(fleet, ids, kept)
-        for rule, arn in zip(account.rules.values(), fleet.groups, strict=False):
+        for rule, arn in zip(self.sim.entries, fleet.groups, strict=False):
+            assert rule is not None
             pool = account.pools.get(arn)
             if pool is None:
                 self.broken(f"I3: the target group {arn} of {fleet.label}, which is kept, is gone")
@@ -230,7 +259,7 @@ class Promises:
     def _zombie(self, hand: Hand, operation: str) -> bool:
         """Whether another run has taken over. I6: then no call of the old one may go out but the one in flight."""
         record = self._record()
-        if record is None or hand.epoch >= record.epoch:
+        if record is None or hand.epoch >= record.epoch or not hand.epoch:  # without the ledger nobody has an epoch
             return False
         taken = self.sim.ledger.taken_at
         if self.sim.account.time > taken + OLDER_S and hand.paused_at < taken and not hand.dead:
@@ -258,8 +287,11 @@ class Promises:
         """Of the rule that has the fewest healthy targets behind weight."""
         pools = self.sim.account.pools
         return min(
-            sum(pools[arn].healthy for arn, weight in rule.weights or () if weight and arn in pools)
-            for rule in self.sim.account.rules.values()
+            (
+                sum(pools[arn].healthy for arn, weight in rule.weights or () if weight and arn in pools)
+                for rule in self.sim.account.rules.values()
+            ),
+            default=0,
         )
 
     def _healthy(self) -> dict[str, frozenset[str]]:
@@ -273,36 +305,3 @@ class Promises:
 
     def _able(self) -> bool:
         return any(pool.healthy for pool in self.sim.account.pools.values() if pool.used)
-
-
-def told(sim: Sim) -> str:
-    """The last calls, readable."""
-    start = sim.trace[0][0] if sim.trace else 0.0
-    lines = [
-        f"{at - start:9.2f}  {who:<10} {what:<28} {_short(about):<70} {_short(outcome)}"
-        for at, who, what, about, outcome in sim.trace[-SHOWN:]
-    ]
-    return "\n".join(lines)
-
-
-def _short(value: object, length: int = 100) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {value}".replace("\n", " ")[:length]
-    if isinstance(value, Record):
-        goal = f"{value.goal.kind} {value.goal.deployment}" if value.goal else "no goal"
-        fleets = " ".join(fleet.deployment for fleet in value.fleets)
-        return f"epoch {value.epoch}, {goal}, {fleets}, {'held' if value.owner else 'free'}"
-    if isinstance(value, SetWeights):
-        weights = ", ".join(f"{arn.split('/')[1]} {weight}" for arn, weight in value.weights)
-        return f"{value.binding.name[-12:]}: {weights}"
-    if isinstance(value, Binding):
-        return ", ".join(f"{arn.split('/')[1]} {weight}" for arn, weight in value.weights or ()) or "no groups"
-    if isinstance(value, tuple) and value and hasattr(value[0], "state"):
-        return ", ".join(f"{i.id[-3:]} {i.state}" for i in value)[:length]
-    if isinstance(value, Group):
-        return ", ".join(f"{t.id[-3:]} {t.state}" for t in value.targets)[:length]
-    if hasattr(value, "why"):
-        return str(value.why)[:length]
-    return str(value).replace("arn:aws:elasticloadbalancing:eu-west-1:123456789012:", "")[:length]

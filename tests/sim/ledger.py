@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bluegreen.core.event import Event
 from bluegreen.core.fleet import split_deployment
 from bluegreen.core.record import Record
-from bluegreen.errors import CloudError, LineTaken, OutcomeUnknown, Superseded
+from bluegreen.errors import CloudError, LineTaken, NotFound, OutcomeUnknown, Superseded, Throttled, Unreadable
 from bluegreen.ports import Journal
 
 if TYPE_CHECKING:
@@ -17,12 +17,41 @@ CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class Ledger:
-    """The table. `taken_at`: when its record's epoch last rose."""
+    """The table. `taken_at`: when its record's epoch last rose. `until`: till then every call is throttled. `there`: whether
+    the table exists. `torn`: stacks whose record cannot be read, and lines (journal, number) that cannot."""
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         self.journal: dict[tuple[str, int], dict[int, Event]] = {}
         self.taken_at = 0.0
+        self.until = 0.0
+        self.there = True
+        self.torn: set[object] = set()
+
+    @property
+    def ill(self) -> bool:
+        return bool(self.until or self.torn or not self.there)
+
+    def answer(self, operation: str, now: float) -> None:
+        """Raises what DynamoDB would answer instead."""
+        if now < self.until:
+            raise Throttled(
+                f"AWS refused {operation}: ThrottlingException: Rate exceeded",
+                action=f"dynamodb:{operation}",
+                code="ThrottlingException",
+            )
+        if not self.there:
+            raise NotFound(
+                "there is no DynamoDB table bluegreen in eu-west-1",
+                action=f"dynamodb:{operation}",
+                code="ResourceNotFoundException",
+            )
+
+    def make(self) -> None:
+        """As a deploy does before its first write: the table, if there is none."""
+        if not self.there:
+            self.there = True
+            self.records, self.journal, self.torn = {}, {}, set()
 
 
 class SimRecords:
@@ -33,7 +62,14 @@ class SimRecords:
         self.ledger = hand.sim.ledger
 
     def read(self, stack: str) -> Record | None:
-        return self.hand.call("GetItem", stack, self.ledger.records.get, stack)
+        return self.hand.call("GetItem", stack, self._get, stack)
+
+    def _get(self, stack: str) -> Record | None:
+        if self.ledger.ill:
+            self.ledger.answer("GetItem", self.hand.sim.account.time)
+            if stack in self.ledger.torn:
+                raise Unreadable(f"the record of {stack} cannot be read")
+        return self.ledger.records.get(stack)
 
     def write(self, record: Record, epoch: int, op_id: str) -> None:
         try:
@@ -46,12 +82,15 @@ class SimRecords:
             self._settle(record, epoch, op_id)
 
     def _put(self, record: Record, epoch: int, op_id: str) -> None:
+        if self.ledger.ill:
+            self.ledger.answer("PutItem", self.hand.sim.account.time)
         now = self.ledger.records.get(record.stack)
         if not (now is None if not epoch else now is not None and (now.epoch, now.op_id) == (epoch, op_id)):
             raise CloudError(f"AWS refused PutItem: {CONDITION_FAILED}", action="PutItem", code=CONDITION_FAILED)
         if now is None or now.epoch < record.epoch:
             self.ledger.taken_at = self.hand.sim.account.time
         self.ledger.records[record.stack] = record
+        self.ledger.torn.discard(record.stack)
         self.hand.epoch, self.hand.goal = record.epoch, record.goal or self.hand.goal
 
     def _settle(self, record: Record, epoch: int, op_id: str) -> None:
@@ -79,21 +118,31 @@ class SimRecords:
             raise
 
     def _append(self, journal: tuple[str, int], number: int, event: Event) -> None:
+        if self.ledger.ill:
+            self.ledger.answer("PutItem", self.hand.sim.account.time)
         lines = self.ledger.journal.setdefault(journal, {})
         if lines.setdefault(number, event) != event:
             raise CloudError(f"AWS refused PutItem: {CONDITION_FAILED}", action="PutItem", code=CONDITION_FAILED)
 
     def events(self, deployment: str) -> tuple[Event, ...]:
-        return self.hand.call("Query", deployment, self._query, split_deployment(deployment))
+        found = self.journal(deployment)
+        if found.unreadable:
+            raise Unreadable(f"the journal of {deployment} cannot be read", why=found.unreadable[0])
+        return found.events
 
     def journal(self, deployment: str) -> Journal:
-        events = self.events(deployment)
-        lines = self.ledger.journal.get(split_deployment(deployment), {})
-        return Journal(deployment, events, (), max(lines, default=-1) + 1)
+        return self.hand.call("Query", deployment, self._query, deployment)
 
     def last_epoch(self, stack: str) -> int:
         return self.hand.call("Query", stack, lambda: max((e for s, e in self.ledger.journal if s == stack), default=0))
 
-    def _query(self, journal: tuple[str, int]) -> tuple[Event, ...]:
+    def _query(self, deployment: str) -> Journal:
+        journal = split_deployment(deployment)
         lines = self.ledger.journal.get(journal, {})
-        return tuple(lines[number] for number in sorted(lines))
+        torn: set[int] = set()
+        if self.ledger.ill:
+            self.ledger.answer("Query", self.hand.sim.account.time)
+            torn = {number for number in lines if (journal, number) in self.ledger.torn}
+        events = tuple(lines[number] for number in sorted(lines) if number not in torn)
+        unreadable = tuple(f"entry {number} of {deployment} is not JSON" for number in sorted(torn))
+        return Journal(deployment, events, unreadable, max(lines, default=-1) + 1)

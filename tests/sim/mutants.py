@@ -27,7 +27,7 @@ from bluegreen.core.step import Launch
 from bluegreen.errors import Superseded
 from tests.planted import Changes, planted, retire_standby_first, without
 from tests.sim.faults import Trouble
-from tests.sim.scenario import Plan, drawn, drawn_heal
+from tests.sim.scenario import Plan, drawn_heal, widened
 from tests.sim.sweeps import CASES, HEALS, SHAPE, crashes, singles
 
 SEED = 5
@@ -55,7 +55,7 @@ def mixed(number: int) -> list[Plan]:
     dice = random.Random(SEED)
     dice.shuffle(swept)
     dice.shuffle(crashed)
-    rows = zip(swept, crashed, map(drawn, itertools.count()), strict=False)
+    rows = zip(swept, crashed, map(widened, itertools.count()), strict=False)
     return [*early(), *itertools.islice(itertools.chain.from_iterable(rows), number)]
 
 

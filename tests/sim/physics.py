@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from functools import partial
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from bluegreen.aws.weighted import forward
@@ -27,7 +28,7 @@ WORDS = {
 
 @dataclass(slots=True)
 class Machine:
-    """`serves`: its application answers the health check. `shown_at`: no look shows it before."""
+    """`serves`: its application answers the health check; `up`: it has started. `shown_at`: no look shows it before."""
 
     id: str
     stack: str
@@ -41,6 +42,7 @@ class Machine:
     serves: bool = False
     ended_at: float = 0.0
     heal: str = ""
+    up: bool = False
     _shown: Instance | None = None
 
     @property
@@ -68,7 +70,8 @@ class Registration:
 
 @dataclass(slots=True)
 class Pool:
-    """A target group. `used`: an action names it, so its targets are checked."""
+    """A target group. `used`: an action names it, so its targets are checked. `deployment`, `binding`: whose it is,
+    and for which rule, whatever its tags say."""
 
     arn: str
     name: str
@@ -79,6 +82,8 @@ class Pool:
     rise: int = 2
     fall: int = 2
     used: bool = False
+    deployment: str = ""
+    binding: int = 0
     targets: dict[str, Registration] = field(default_factory=dict)
     _shown: Group | None = None
 
@@ -118,6 +123,11 @@ class Rule:
         return self._shown
 
 
+def short(arn: str) -> str:
+    """The name in an ARN; what is none stays as it is."""
+    return arn.split("/")[1] if "/" in arn else arn
+
+
 def action_of(weights: Weights) -> str:
     return json.dumps([forward(weights)], sort_keys=True)
 
@@ -130,6 +140,8 @@ class Account:
         self.boot_s = 2.0
         self.app_s = 4.0
         self.broken: set[str] = set()  # versions that never get healthy
+        self.fates: dict[str, float] = {}  # version → seconds after its start at which its application dies
+        self.away = False  # something is away that every application needs
         self.dead_zones: set[str] = set()
         self.machines: dict[str, Machine] = {}
         self.alive: dict[str, dict[str, set[str]]] = {}  # ids of those that are not gone, by stack and deployment
@@ -167,7 +179,7 @@ class Account:
                     about.state = "running"
                     self.at(self.time + self.app_s, "ready", about)
             case "ready":
-                self.serve(about, about.version not in self.broken and about.zone not in self.dead_zones)
+                self._ready(about)
             case "left":
                 pool, name, target = about
                 if pool.targets.get(name) is target and target.draining:
@@ -179,6 +191,19 @@ class Account:
                 self.machines.pop(about.id, None)
             case _:
                 about()
+
+    def _ready(self, machine: Machine) -> None:
+        machine.up = True
+        self.serve(
+            machine, not self.away and machine.version not in self.broken and machine.zone not in self.dead_zones
+        )
+        if (lives := self.fates.get(machine.version)) is not None:
+            self.at(self.time + lives, "happening", partial(self.serve, machine, False))
+
+    def drop_happenings(self) -> None:
+        """What was still to go wrong by itself does not."""
+        self._events = [event for event in self._events if event[2] != "happening"]
+        heapify(self._events)
 
     def launch(self, machine: Machine) -> None:
         self.machines[machine.id] = machine

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from tests.sim.baton import Turns
+from tests.sim.claims import check_claims, check_status
 from tests.sim.ending import check_rest, check_result
 from tests.sim.faults import Trouble, draw
+from tests.sim.happenings import Event, schedule
 from tests.sim.invariants import Violation
 from tests.sim.stage import Result, Shape, Stage
+from tests.sim.wayout import way_out
 
 TRIES = 3
 OPERATOR = ("resume", "resume", "abort", "rollback")  # what is tried, in turn, until nothing is under way
@@ -28,7 +31,8 @@ MOST_TROUBLES = 4
 class Plan:
     """`history` has commands, `deploy B !40` for one whose process was gone after its 40th call, and what `Stage.prepare` knows.
     `others` are commands that begin so many seconds after `command`, at the same time; `seed` decides whose turn it is.
-    `after` is what the operator does first when something is left under way."""
+    `after` is what the operator does first when something is left under way. `events` happen to the world, by the clock, and
+    `more` are commands that follow; with an `open_end` there has to be a way out of whatever is left."""
 
     history: tuple[str, ...]
     command: str
@@ -37,12 +41,18 @@ class Plan:
     shape: Shape = field(default_factory=Shape)
     others: tuple[tuple[float, str], ...] = ()
     seed: int = 0
+    events: tuple[Event, ...] = ()
+    more: tuple[str, ...] = ()  # commands that follow, in turn
+    open_end: bool = False
 
     def __str__(self) -> str:
         troubles = "; ".join(str(t) for t in self.troubles) or "no trouble"
         others = "".join(f" + {command} after {delay:.1f} s" for delay, command in self.others)
-        then = f", then {self.after}" if self.after else ""
-        return f"{', '.join(self.history) or 'nothing'} | {self.command}{others} | {troubles}{then} | {self.shape}"
+        then = "".join(f", then {command}" for command in (*self.more, self.after) if command)
+        events = "".join(f"; {event}" for event in self.events)
+        return (
+            f"{', '.join(self.history) or 'nothing'} | {self.command}{others} | {troubles}{events}{then} | {self.shape}"
+        )
 
 
 @dataclass(slots=True)
@@ -64,8 +74,15 @@ def play(plan: Plan) -> Run:
     try:
         begin(stage, plan.history)
         stage.sim.arm(plan.troubles)
+        schedule(stage, plan.events)
         _act(stage, plan)
+        for command in plan.more:
+            checked(stage, command)
         stage.sim.disarm()
+        if plan.open_end:
+            check_status(stage)
+            way_out(stage)
+            return run
         recover(stage, plan.after)
         if stage.record is not None and stage.record.goal is None:
             checked(stage, "gc")
@@ -94,10 +111,12 @@ def begin(stage: Stage, history: Iterable[str]) -> None:
             stage.sim.arm([Trouble(int(crash), "crash-after")])
             result = checked(stage, command)
             assert result.name == "crashed", f"{command} has no call {crash}"
+            stage.backup()
             stage.sim.disarm()
             stage.sim.account.advance(stage.sim.account.time + LEASE_S)
         else:
             checked(stage, command)
+            stage.backup()
 
 
 def _act(stage: Stage, plan: Plan) -> None:
@@ -109,12 +128,14 @@ def _act(stage: Stage, plan: Plan) -> None:
         checked(stage, command)
 
     jobs = [(0.0, plan.command), *plan.others]
+    stage.crowded = True
     Turns(stage.sim, random.Random(plan.seed)).play([(delay, lambda c=command: job(c)) for delay, command in jobs])
 
 
 def checked(stage: Stage, command: str) -> Result:
     result = stage.run(command)
     check_result(stage, result)
+    check_claims(stage, result)
     return result
 
 
@@ -140,16 +161,26 @@ def recover(stage: Stage, first: str = "") -> None:
 
 def shrunk(plan: Plan, promise: str) -> Plan:
     """The same failure with as few troubles as can be, by dropping them one by one."""
-    for number in range(len(plan.troubles)):
-        fewer = replace(plan, troubles=plan.troubles[:number] + plan.troubles[number + 1 :])
+    for fewer in _fewer(plan):
         found = play(fewer)
         if found.broken is not None and found.broken.promise[:2] == promise[:2]:
             return shrunk(fewer, promise)
     return plan
 
 
-def drawn(seed: int) -> Plan:
-    """The plan of a seed: one of three is widened."""
+def _fewer(plan: Plan) -> Iterator[Plan]:
+    for number in range(len(plan.troubles)):
+        yield replace(plan, troubles=plan.troubles[:number] + plan.troubles[number + 1 :])
+    for number in range(len(plan.events)):
+        yield replace(plan, events=plan.events[:number] + plan.events[number + 1 :])
+    for number in range(len(plan.more)):
+        yield replace(plan, more=plan.more[:number] + plan.more[number + 1 :])
+    if plan.others:
+        yield replace(plan, others=plan.others[:-1])
+
+
+def widened(seed: int) -> Plan:
+    """The plan of a seed of the old families: one of three is widened."""
     dice = random.Random(seed)
     plan = _plain(dice, seed)
     return _widened(plan, dice) if plan.history and dice.random() < 1 / 3 else plan

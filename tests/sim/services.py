@@ -205,6 +205,9 @@ class SimTraffic:
         self.account.made += 1
         arn = f"{ELB}:targetgroup/{spec.name}/{self.account.made:016x}"
         pool = Pool(arn, spec.name, spec, dict(tags), 300.0, float(spec.interval_s), spec.healthy, spec.unhealthy)
+        pool.deployment = tags.get(DEPLOYMENT, "")
+        arns = [rule.ref.arn if rule is not None else "" for rule in self.hand.sim.entries]
+        pool.binding = arns.index(tags[BINDING]) if tags.get(BINDING) in arns else 0
         self.account.pools[arn] = pool
         return arn
 

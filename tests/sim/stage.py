@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
-from bluegreen.controller import commands
+from bluegreen.controller import commands, degraded
 from bluegreen.controller.heal import heal
 from bluegreen.controller.resolve import Facts, Rendered
 from bluegreen.controller.world import World
@@ -19,14 +21,16 @@ from bluegreen.core.record import Owner, Record
 from bluegreen.core.stack import FleetShape, Health, Port, Registry, Rollout, Rule, Service, Stack, Traffic
 from bluegreen.core.step import Step
 from bluegreen.errors import BluegreenError
-from tests.sim.aws import ACCOUNT, REGION, ZONES, Hand, Sim, SimClock
+from tests.sim.aws import ACCOUNT, ELB, REGION, ZONES, Hand, Sim, SimClock
+from tests.sim.book import SimBook
 from tests.sim.faults import Crash
-from tests.sim.invariants import Promises
+from tests.sim.invariants import Promises, Violation
 from tests.sim.ledger import SimRecords
-from tests.sim.physics import Machine
+from tests.sim.physics import Machine, Pool, Registration, action_of
 from tests.sim.services import SimFleets, SimTraffic
 
 SHOP = "shop"
+UNSAFE = "U"  # the version that declares `rollback: unsafe`
 DIGEST = {v: hashlib.sha256(v.encode()).hexdigest() for v in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
@@ -47,6 +51,7 @@ class Shape:
     boot_timeout_s: int = 60
     zones: int = 3
     poll_s: float = 1.0
+    adopted: bool = False  # something that is not ours serves before the first deployment
 
     def stack(self, version: str) -> Stack:
         image = f"registry.example.com/shop/web:{version}"
@@ -60,7 +65,7 @@ class Shape:
             traffic=bindings(self.bindings),
             registry=Registry("registry.example.com"),
             services=(Service("web", image, ports=(Port(8080, 8000),)),),
-            rollout=Rollout(self.boot_timeout_s, self.bake_s),
+            rollout=Rollout(self.boot_timeout_s, self.bake_s, version == UNSAFE),
             source="shop.yml",
         )
 
@@ -92,7 +97,8 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One command: an outcome, an error, or neither when the process is gone. `calls` and `seconds` are what it took."""
+    """One command: an outcome, an error, or neither when the process is gone. `calls` and `seconds` are what it took; `bug` is
+    the traceback of an error that no user is meant to meet; `serving` are the deployments that had weight before."""
 
     command: str
     hand: Hand
@@ -101,9 +107,13 @@ class Result:
     calls: int
     seconds: float
     before: Record | None
+    bug: str = ""
+    serving: frozenset[str] = frozenset()
 
     @property
     def code(self) -> int:
+        if self.bug:
+            return 1
         if self.outcome is not None:
             return self.outcome.exit_code
         return self.error.exit_code if self.error is not None else -9
@@ -112,11 +122,20 @@ class Result:
     def name(self) -> str:
         if self.outcome is not None:
             return self.outcome.result
-        return type(self.error).__name__ if self.error is not None else "crashed"
+        return type(self.error).__name__ if self.error is not None else "bug" if self.bug else "crashed"
+
+    @property
+    def degraded(self) -> bool:
+        """It went on without the ledger, which does not know what it did."""
+        return self.outcome is not None and self.outcome.sentence.startswith("DEGRADED")
+
+    @property
+    def next(self) -> str:
+        return self.outcome.next if self.outcome else self.error.next if self.error else ""
 
     def __str__(self) -> str:
-        said = self.outcome.sentence if self.outcome else self.error.what if self.error else ""
-        return f"{self.command}: {self.name} ({self.code}) {said}"
+        said = self.outcome.sentence if self.outcome else self.error.what if self.error else self.bug[-200:]
+        return f"{self.command}: {self.name} ({self.code}) {said}" + (f" | next: {self.next}" if self.next else "")
 
 
 class Stage:
@@ -129,8 +148,17 @@ class Stage:
         self.promises = Promises(self.sim)
         self.sim.judge = self.promises
         self.results: list[Result] = []
+        self.books: dict[str, SimBook] = {}  # by machine
+        self.backups: list[
+            tuple[dict[str, Any], dict[Any, Any]]
+        ] = []  # the ledger as it was after each command of the history
+        self.left: dict[str, float] = {}  # deployments that a rollback took the traffic from
+        self.crowded = False  # several processes ran at the same time
+        self.made = 0  # rules that were made anew
         self._stacks: dict[str, Stack] = {}
         self._processes = 0
+        if self.shape.adopted:
+            adopt(self)
 
     def world(self, name: str) -> tuple[Hand, World]:
         hand = Hand(self.sim, name)
@@ -152,7 +180,8 @@ class Stage:
             zones = {subnet: ZONES[subnet] for subnet in stack.fleet.subnets}
             return Facts(ACCOUNT, zones, "ami-0240400000000a064")
 
-        return commands.Deploy(stack, version, owner, facts, Digests(), render, wait_s=wait_s)
+        ledger = self.sim.ledger
+        return commands.Deploy(stack, version, owner, facts, Digests(), render, wait_s=wait_s, prepare=ledger.make)
 
     def stack(self, version: str) -> Stack:
         if version not in self._stacks:
@@ -161,40 +190,82 @@ class Stage:
 
     def run(self, command: str) -> Result:
         """`deploy B`, `rollback`, `rollback shop-1`, `resume`, `abort`, `heal`, `heal unhealthy` or `gc`, in a process of
-        its own."""
+        its own. With `@2` at the end it runs as the command line does, on a machine with a book: it goes on without the ledger if
+        need be, and writes down first what was done so."""
         self._processes += 1
         hand, world = self.world(f"{self._processes} {command}")
         before, began = self.record, self.sim.account.time
+        serving = self.serving()
         outcome: Outcome | None = None
         failed: BluegreenError | None = None
+        bug = ""
         try:
             outcome = self._command(command, hand.name)(world)
         except BluegreenError as error:
             failed = error
-        except Crash:
-            pass
+        except (Crash, Violation) as error:
+            if isinstance(error, Violation):
+                raise
+        except Exception:  # noqa: BLE001 - it would be exit 1: a promise is broken, and `check_result` says so
+            bug = traceback.format_exc()
         took = self.sim.account.time - began
-        result = Result(command, hand, outcome, failed, hand.calls, took, before)
+        result = Result(command, hand, outcome, failed, hand.calls, took, before, bug, serving)
         hand.note("ends", result)
         self.results.append(result)
         return result
 
     def _command(self, command: str, name: str) -> Callable[[World], Outcome]:
+        command, _, machine = command.partition("@")
         word, _, rest = command.partition(" ")
         owner = Owner(f"arn:aws:iam::{ACCOUNT}:user/ann", name)
+        if machine:
+            return self._on(self.book(machine), word, rest, command, owner)
         match word:
             case "deploy":
                 return lambda world: commands.deploy(world, self.job(rest, owner))
             case "rollback":
                 return lambda world: commands.rollback(world, SHOP, owner, rest)
+            case "unsafe":
+                return lambda world: commands.rollback(world, SHOP, owner, rest, unsafe=True)
             case "resume":
                 return lambda world: commands.resume(world, SHOP, owner)
             case "abort":
                 return lambda world: commands.abort(world, SHOP, owner)
             case "heal":
                 return lambda world: heal(world, SHOP, owner, unhealthy=bool(rest))
+            case "recover":
+                return _recover(owner)
             case _:
                 return lambda world: commands.gc(world, SHOP, owner)
+
+    def _on(self, book: SimBook, word: str, rest: str, command: str, owner: Owner) -> Callable[[World], Outcome]:
+        """As the command line runs it on the machine that has the book."""
+        if word in ("rollback", "unsafe"):
+            unsafe = word == "unsafe"
+            return lambda world: degraded.rollback_anyway(world, SHOP, owner, book, rest, unsafe=unsafe)
+        act = self._command(command, owner.host)
+
+        def noted(world: World) -> Outcome:
+            hand = world.clock.hand  # type: ignore[attr-defined]
+            if book.read(SHOP):
+                hand.noting = True
+                degraded.reconcile(world, SHOP, owner, book)
+                hand.noting = False
+            return act(world)
+
+        return noted
+
+    def book(self, machine: str) -> SimBook:
+        return self.books.setdefault(machine, SimBook())
+
+    def backup(self) -> None:
+        """The ledger as it is now, to be restored later."""
+        ledger = self.sim.ledger
+        self.backups.append((dict(ledger.records), {name: dict(lines) for name, lines in ledger.journal.items()}))
+
+    def serving(self) -> frozenset[str]:
+        """The deployments that have weight."""
+        return frozenset(name for name, seen in self.promises.health.picture().items() if seen.serving)
 
     def prepare(self, word: str) -> None:
         """What a history has beside commands: `lose live` and `lose standby` kill an instance, `sicken live` makes one fail its
@@ -221,7 +292,8 @@ class Stage:
 
     def weights(self) -> dict[str, int]:
         """Version → weight, of the first rule."""
-        rule = next(iter(self.sim.account.rules.values()))
+        rule = self.sim.entries[0]
+        assert rule is not None
         pools = self.sim.account.pools
         return {pools[arn].tags.get("bluegreen:version", arn): weight for arn, weight in rule.weights or ()}
 
@@ -232,6 +304,36 @@ class Stage:
             if machine.alive:
                 found[machine.version] = found.get(machine.version, 0) + 1
         return found
+
+
+def _recover(owner: Owner) -> Callable[[World], Outcome]:
+    """`bluegreen recover`, or what there is to say while there is none."""
+    try:
+        from bluegreen.controller.recover import recover  # type: ignore[import-not-found]
+    except ImportError:
+        return lambda world: Outcome("refused", "there is no command recover yet")
+    return lambda world: recover(world, SHOP, owner)  # type: ignore[no-any-return]
+
+
+def adopt(stage: Stage) -> None:
+    """A fleet that nobody deployed has all the traffic."""
+    account = stage.sim.account
+    for number, rule in enumerate(stage.sim.entries):
+        assert rule is not None
+        arn = f"{ELB}:targetgroup/found-{number}/00000000000000f{number}"
+        pool = account.pools[arn] = Pool(arn, f"found-{number}", None, {}, deployment=f"{SHOP}-0", binding=number)
+        account.weigh(rule, ((arn, 1),), action_of(((arn, 1),)))
+        for each in range(stage.shape.count):
+            name = f"i-{each:016x}a"
+            if name not in account.machines:
+                account.machines[name] = Machine(
+                    name, "", f"{SHOP}-0", "found", "", "", account.time, "running", up=True, serves=True
+                )
+            account.alive.setdefault("", {}).setdefault(f"{SHOP}-0", set()).add(name)
+            target = pool.targets[name] = Registration(account.machines[name], account.time)
+            account.look_again(pool, target)
+    account.advance(account.time + 20)
+    stage.promises.health.promoted.add(f"{SHOP}-0")
 
 
 def render(stack: Stack, images: Mapping[str, str]) -> Rendered:

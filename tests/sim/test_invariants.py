@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.sim.families import drawn
 from tests.sim.invariants import Promises
 from tests.sim.physics import Account
-from tests.sim.scenario import drawn, drawn_heal, play
+from tests.sim.scenario import drawn_heal, play
 
 SEEDS = 60
 

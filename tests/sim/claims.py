@@ -1,0 +1,194 @@
+"""I9 for sentences: what a command says is ready, stands by or is to be typed next is tried on a copy of the world right then."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+
+from bluegreen.controller.status import status
+from bluegreen.core.fleet import is_older
+from bluegreen.errors import BluegreenError
+from tests.sim.faults import Troubles
+from tests.sim.invariants import LOOKING_S, Violation
+from tests.sim.stage import SHOP, Result, Stage
+
+REFUSED = {"rollback": (1, 3, 5, 7), "unsafe": (1, 3, 5, 7)}  # and for the other commands:
+REFUSED_ELSE = (1, 5)
+COMMAND = re.compile(
+    r"bluegreen (rollback|resume|abort|heal|gc|recover|deploy|status|show)(?: ([\w-]+))?(?: --(unsafe-)?to ([\w-]+))?"
+)
+SEQUENCE = re.compile(r"\bthen\b")
+STANDS = re.compile(r"(shop-\d+)(?: \([\w ]+\))? stands by\b")
+LEASE_S = 21.0
+
+
+def fork(stage: Stage) -> Stage:
+    """The same world once more, in which nothing more goes wrong. What cannot change is shared."""
+    sim, account = stage.sim, stage.sim.account
+    shared: list[object] = [stage._stacks, *sim.ledger.records.values(), *account.tokens.values(), *sim.rules]
+    shared += [event for lines in sim.ledger.journal.values() for event in lines.values()]
+    shared += [
+        seen for each in (account.machines, account.pools, account.rules) for m in each.values() if (seen := m._shown)
+    ]
+    shared += [pool.settings for pool in account.pools.values()]
+    shared += [rule.ref for rule in account.rules.values()]
+    shared += [stage.promises.truth, stage.shape, *stage.promises._says]
+    memo: dict[int, object] = {id(value): value for value in shared}
+    kept = (stage.results, sim.trace, sim.past, sim.troubles, stage.backups, account._events, stage.promises._was)
+    account._events = [event for event in account._events if event[2] != "happening"]
+    stage.results, sim.trace, sim.past, sim.troubles, stage.backups = [], [], None, Troubles(), []
+    stage.promises._was = None
+    try:
+        other = copy.deepcopy(stage, memo)
+    finally:
+        (stage.results, sim.trace, sim.past, sim.troubles, stage.backups, account._events, stage.promises._was) = kept
+    other.sim.trace = list(sim.trace)
+    other.sim.ledger.until = 0.0
+    other.sim.note_world(f"a copy of the world after {len(stage.results)} commands")
+    return other
+
+
+def check_claims(stage: Stage, result: Result) -> None:
+    """Not while others run: what they do meanwhile is no matter of this one."""
+    if stage.sim.baton is not None or result.name in ("crashed", "Superseded", "superseded", "Held", "bug"):
+        return
+    if result.code == 0 and result.command.split("@")[0] == "rollback":
+        _not_forward(stage, result)
+        _second_rollback(stage, result)
+    if not _unseen(stage, result):
+        sentence = result.outcome.sentence if result.outcome else ""
+        for name in STANDS.findall(sentence):
+            _tried(stage, result, [f"unsafe {name}"], f"{name} stands by")
+        for commands in advised(result.next):
+            _tried(stage, result, commands, f"next: {result.next}")
+    if result.command.partition("@")[0] != "rollback":
+        _names_what_was_left(stage, result)
+
+
+def advised(text: str) -> Iterator[list[str]]:
+    """The commands that a `next` names, each with those that are to come before it."""
+    before: list[str] = []
+    end = 0
+    for found in COMMAND.finditer(text):
+        word, stack, unsafe, to = found.groups()
+        word = "unsafe" if unsafe else word
+        joined = before if SEQUENCE.search(text[end : found.start()]) else []
+        end = found.end()
+        if stack != SHOP and word != "deploy":
+            continue
+        before = [*joined, word + (f" {to}" if to else "")]
+        if word in ("rollback", "unsafe", "resume", "abort", "heal", "gc", "recover") and "deploy" not in before:
+            yield before
+
+
+def _unseen(stage: Stage, result: Result) -> bool:
+    """Something got worse after the command had looked, or while it ran if it did not look."""
+    account, hand = stage.sim.account, result.hand
+    began = account.time - result.seconds
+    looked = min(hand.looked_at, hand.weights_at) - LOOKING_S
+    return account.misfortune_at >= max(looked, began)
+
+
+def _tried(stage: Stage, result: Result, commands: list[str], why: str) -> None:
+    other = fork(stage)
+    began = other.sim.account.time
+    for command in commands[:-1]:
+        if command.split()[0] not in ("status", "show"):
+            _run(other, command)
+    last = _run(other, commands[-1])
+    if other.sim.account.misfortune_at > began:  # an application was ill, and no check had seen it yet
+        return
+    if last.code in REFUSED.get(commands[-1].split()[0], REFUSED_ELSE):
+        _broken(
+            stage,
+            other,
+            f'I9: {result.command} ends as {result.name} and says "{_plain(why)}", and {_plain(str(last))}',
+        )
+
+
+def _run(stage: Stage, command: str) -> Result:
+    """As on a machine that did nothing yet, by the command line's way."""
+    try:
+        result = stage.run(f"{command}@fork")
+        if result.name == "Held":
+            stage.sim.account.advance(stage.sim.account.time + LEASE_S)
+            result = stage.run(f"{command}@fork")
+    except Violation as error:
+        raise Violation(f"{error.promise} (in a copy of the world)", stage.sim) from error
+    return result
+
+
+def check_status(stage: Stage) -> None:
+    """What `status` says now: when it says that a rollback would work, it does."""
+    if stage.sim.baton is not None:
+        return
+    other = fork(stage)
+    _, world = other.world("0 status")
+    began = other.sim.account.time
+    try:
+        found = status(world.records, world.traffic, SHOP, began)
+    except BluegreenError:
+        return
+    if found is None or found.not_ready or found.record.live is None:
+        return
+    last = _run(other, "rollback")
+    if last.code in REFUSED["rollback"] and other.sim.account.misfortune_at <= began:
+        _broken(stage, other, f"I9: status says that a rollback is ready, and {_plain(str(last))}")
+
+
+def _second_rollback(stage: Stage, result: Result) -> None:
+    """M1: a second plain rollback changes nothing."""
+    was = stage.serving()
+    if len(was) != 1:
+        return
+    other = fork(stage)
+    again = _run(other, "rollback")
+    now = other.serving()
+    if now != was and again.code == 0:
+        _broken(
+            stage, other, f"M1: a second plain rollback goes from {_names(was)} to {_names(now)}: {_plain(str(again))}"
+        )
+
+
+def _not_forward(stage: Stage, result: Result) -> None:
+    """M1: a plain rollback goes to no newer deployment, unless somebody else had moved the traffic."""
+    now, touched = stage.serving(), stage.sim.touched or stage.sim.edited
+    alone = not stage.crowded
+    if len(now) == len(result.serving) == 1 and alone and not touched:
+        (left,), (to,) = result.serving, now
+        if is_older(left, to):
+            stage.promises.broken(f"M1: {result.command} goes forward, from {left} to {to}")
+        began = result.before is None or result.before.goal is not None
+        if left == to and result.name == "rolled-back" and not began:
+            stage.promises.broken(f"I9: {result.command} ends as rolled-back, and {left} serves as before")
+    if alone:
+        stage.left = dict.fromkeys(result.serving - now, stage.sim.account.time) or stage.left
+
+
+def _names_what_was_left(stage: Stage, result: Result) -> None:
+    """F4: advice never leads back to what a rollback took the traffic from."""
+    if result.command.startswith(("rollback ", "unsafe ")):
+        stage.left = {}
+        return
+    if result.command.startswith("deploy") and result.code == 0:
+        stage.left = {}
+    for commands in advised(result.next):
+        to = commands[-1].partition(" ")[2]
+        if to and to in stage.left and to not in stage.serving():
+            stage.promises.broken(
+                f"F4: {result.command} advises to go back to {to}, which a rollback left: {result.next}"
+            )
+
+
+def _broken(stage: Stage, other: Stage, promise: str) -> None:
+    stage.promises.found.append(promise)
+    raise Violation(promise, other.sim)
+
+
+def _names(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())

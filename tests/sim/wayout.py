@@ -1,0 +1,72 @@
+"""The way out: whatever came before, as soon as AWS behaves some command leads on, and in the end a deployment goes through."""
+
+from __future__ import annotations
+
+from tests.sim.ending import check_result
+from tests.sim.happenings import able, make_anew
+from tests.sim.stage import Result, Stage
+
+LEASE_S = 21.0
+FRESH = "ZYXWVUTSRQPONM"  # versions that were never rolled back
+STEPS = ("", "resume", "abort", "rollback", "recover", "heal", "gc", "to live", "to standby", "rollback", "resume")
+
+
+def make_well(stage: Stage) -> None:
+    """Nothing more goes wrong, every application that started answers, what is throttled is not, and a rule that is gone is made
+    anew as an operator would: it forwards to the group that served last."""
+    sim, account = stage.sim, stage.sim.account
+    sim.disarm()
+    account.drop_happenings()
+    account.away, account.fates = False, {}
+    account.broken.clear()
+    account.dead_zones.clear()
+    sim.full_zones.clear()
+    sim.ledger.until = 0.0
+    for machine in list(account.machines.values()):
+        if able(stage, machine):
+            account.serve(machine, True)
+    for spec, rule in sim.rules.items():
+        if rule is None:
+            make_anew(stage, spec)
+    account.advance(account.time + 60)
+
+
+def way_out(stage: Stage) -> None:
+    """As an operator would: first a deployment of something new, then what may clear the way for it. I8: one of them does."""
+    make_well(stage)
+    tried: list[str] = []
+    versions = iter(FRESH)
+    for step in STEPS:
+        command = _command(stage, step)
+        if command:
+            tried.append(str(_checked(stage, command)))
+        result = _checked(stage, f"deploy {next(versions)}")
+        if result.code == 0 and result.name == "deployed":
+            _checked(stage, "gc")
+            return
+        tried.append(str(result))
+        if "no AWS" in str(result):
+            return
+    told = "; ".join(" ".join(line.split())[:160] for line in tried[-6:])
+    stage.promises.broken(f"I8: no way out: {told}\n" + "\n".join(tried))
+
+
+def _checked(stage: Stage, command: str) -> Result:
+    """On a machine that did nothing before, and with patience for a lease that is to lapse."""
+    result = stage.run(f"{command}@out")
+    if result.name == "Held":
+        stage.sim.account.advance(stage.sim.account.time + LEASE_S)
+        result = stage.run(f"{command}@out")
+    if result.bug:
+        check_result(stage, result)
+    return result
+
+
+def _command(stage: Stage, step: str) -> str:
+    """With the deployments put in that tags and balancer show."""
+    if not step.startswith("to "):
+        return step
+    serving = sorted(stage.serving())
+    other = sorted(stage.promises.health.picture().keys() - set(serving))
+    names = serving if step == "to live" else other
+    return f"rollback {names[0]}" if names else ""
