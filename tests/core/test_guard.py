@@ -288,6 +288,11 @@ def test_it_has_to_be_healthy_in_every_group_to_count() -> None:
     assert told == f"3 healthy of 4 would be left of {fleet.label}"
 
 
+def test_a_group_that_was_not_attached_gets_no_weight_without_a_healthy_target() -> None:
+    told = why(switch(tg_live=100, tg_other=1), ATTACHED, groups={"tg-other": group("tg-other", initial=4)})
+    assert told == "tg-other has no healthy target and would get weight 1"
+
+
 def ends(instance: str, what: Any, **more: Any) -> str:
     step = Terminate("shop-6", (instance,), "")
     groups = {"tg-live": group("tg-live", healthy=4), **more.pop("groups", {})}
@@ -297,10 +302,14 @@ def ends(instance: str, what: Any, **more: Any) -> str:
 def test_a_heal_ends_an_instance_that_no_group_has() -> None:
     assert ends("live-5", HEAL) == ""
     assert "which is kept" in ends("live-5", None)
-    assert "which is kept" in ends("live-4", HEAL), "it is to stay"
+    nowhere = {"tg-live": group("tg-live", healthy=3)}
+    assert "which is kept" in ends("live-4", HEAL, groups=nowhere), "it is to stay"
     registered = {"tg-live": group("tg-live", healthy=4, unhealthy=1)}
     assert "which is kept" in ends("live-5", HEAL, groups=registered), "a group has it still"
     assert "which is kept" in ends("live-5", HEAL, groups={"tg-live": None}), "its group was not seen"
+    two = replace(LIVE, groups=("tg-live", "tg-live-2"))
+    one_has_it = {"tg-live-2": Group("tg-live-2", registered["tg-live"].targets)}
+    assert "which is kept" in ends("live-5", HEAL, groups=one_has_it, live=two), "one of its groups has it still"
 
 
 def test_gc_ends_what_a_heal_left_and_nothing_else_of_a_fleet_that_is_kept() -> None:

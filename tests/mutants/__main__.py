@@ -41,7 +41,7 @@ def main() -> int:
     if options.sample:
         found = random.Random(options.seed).sample(found, min(options.sample, len(found)))
     STORE.mkdir(exist_ok=True)
-    tests = record(ROOT, STORE, _test_files(options.paths))
+    tests = record(ROOT, STORE, _test_files(options.paths, options.tests))
     choice = _Choice(tests, options.budget)
     cache = _Cache(fresh=options.fresh)
     jobs, results = [], {}
@@ -63,6 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="which sample")
     parser.add_argument("--changed", metavar="COMMIT", default="", help="only lines that differ from COMMIT")
     parser.add_argument("--budget", type=float, default=8.0, help="seconds of tests for one mutant (default 8)")
+    parser.add_argument("--tests", default="", help="only tests of these folders of tests/, such as core,controller")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--retry", action="store_true", help="run again what survived, though nothing has changed")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs found")
@@ -79,8 +80,8 @@ def _files(paths: list[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _test_files(paths: list[str]) -> list[str]:
-    folders = [*TESTS, *(tests for room, tests in MORE_TESTS.items() if any(f"bluegreen/{room}" in p for p in paths))]
+def _test_files(paths: list[str], only: str) -> list[str]:
+    folders = only.split(",") if only else [*TESTS, *(tests for room, tests in MORE_TESTS.items() if any(f"bluegreen/{room}" in p for p in paths))]
     files = [p for folder in folders for p in sorted((ROOT / "tests" / folder).rglob("test_*.py"))]
     return [*(str(p.relative_to(ROOT)) for p in files), SCHEDULES]
 
