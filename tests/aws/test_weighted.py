@@ -65,7 +65,10 @@ def test_the_weights_of_an_action(actions: Any, weights: Any) -> None:
     [
         ([forward((("tg-a", 1),))], ""),
         ([{"Type": "authenticate-oidc"}, forward((("tg-a", 1),))], "an action authenticate-oidc before it"),
-        ([{**forward(()), "ForwardConfig": {"TargetGroupStickinessConfig": {"Enabled": True}}}], "target group stickiness"),
+        (
+            [{**forward(()), "ForwardConfig": {"TargetGroupStickinessConfig": {"Enabled": True}}}],
+            "target group stickiness",
+        ),
         ([{**forward(()), "ForwardConfig": {"TargetGroupStickinessConfig": {"Enabled": False}}}], ""),
         ([], ""),
     ],
@@ -94,7 +97,9 @@ def test_rules_and_default_actions_are_read_and_written_by_their_own_calls() -> 
     traffic.perform(SetWeights(RULE, (("tg-a", 100),), ""))
     traffic.perform(PutBack(DEFAULT, '[{"Type": "fixed-response"}]', ""))
     assert door.called("modify_rule") == [{"RuleArn": "rule", "Actions": [forward((("tg-a", 100),))]}]
-    assert door.called("modify_listener") == [{"ListenerArn": "listener", "DefaultActions": [{"Type": "fixed-response"}]}]
+    assert door.called("modify_listener") == [
+        {"ListenerArn": "listener", "DefaultActions": [{"Type": "fixed-response"}]}
+    ]
 
 
 # groups
@@ -113,7 +118,8 @@ def test_rules_and_default_actions_are_read_and_written_by_their_own_calls() -> 
 )
 def test_a_group_of_that_name_is_used_only_when_it_is_ours(found: Any, ours: bool) -> None:
     door = Door(
-        describe_target_groups={"TargetGroups": [{"TargetGroupArn": "tg"}]}, describe_tags={"TagDescriptions": [tags(**found)]}
+        describe_target_groups={"TargetGroups": [{"TargetGroupArn": "tg"}]},
+        describe_tags={"TagDescriptions": [tags(**found)]},
     )
     step = MakeGroup(SPEC, 0, TAGS, "")
     if ours:
@@ -152,11 +158,17 @@ def test_a_group_that_is_not_there_is_made_with_its_checks_and_its_tags(missing:
 
 def test_a_health_check_may_go_to_another_port() -> None:
     assert weighted._group_arguments(SPEC, {})["HealthCheckPort"] == "traffic-port"
-    assert weighted._group_arguments(GroupSpec("n", "v", 80, "/", 5, 4, 2, 2, "200", 30, 9000), {})["HealthCheckPort"] == "9000"
+    assert (
+        weighted._group_arguments(GroupSpec("n", "v", 80, "/", 5, 4, 2, 2, "200", 30, 9000), {})["HealthCheckPort"]
+        == "9000"
+    )
 
 
 def test_targets_are_read_with_their_reason_and_a_group_that_is_gone_is_none() -> None:
-    item = {"Target": {"Id": "i-1"}, "TargetHealth": {"State": "unhealthy", "Reason": "Target.Timeout", "Description": "late"}}
+    item = {
+        "Target": {"Id": "i-1"},
+        "TargetHealth": {"State": "unhealthy", "Reason": "Target.Timeout", "Description": "late"},
+    }
     bare = {"Target": {"Id": "i-2"}, "TargetHealth": {"State": "healthy"}}
     door = Door(describe_target_health=[{"TargetHealthDescriptions": [item, bare]}, NotFound("gone")])
     found = WeightedTraffic(door).groups(["tg-a", "tg-b"])
@@ -209,12 +221,12 @@ def test_a_group_tells_its_fleet_by_its_tags() -> None:
     assert group == OwnedGroup("tg-00", "shop-7", Colour.GREEN, "r7", "7.0", "rule", 7, True)
     (bare, *_), _ = owned()
     assert bare == OwnedGroup("tg-00", "", Colour.BLUE, "", "", "", 0, False)
-    (safe, *_), _ = owned(**{"stack": "shop", "rollback": "safe"})
+    (safe, *_), _ = owned(stack="shop", rollback="safe")
     assert not safe.rollback_unsafe
 
 
 def test_groups_of_other_stacks_are_not_ours_and_are_not_asked_for_when_their_name_says_so() -> None:
-    found, _ = owned(**{"stack": "shop2"})
+    found, _ = owned(stack="shop2")
     assert found == ()
     _, door = owned()
     assert all("tg-other" not in call["ResourceArns"] for call in door.called("describe_tags"))
@@ -254,7 +266,9 @@ RULES = [
 
 def find(where: Rule, port: int = 443, **answers: Any) -> Any:
     def described(ResourceArns: list[str]) -> Any:
-        return {"TagDescriptions": [tags(arn, **({"stack": "shop"} if arn == "tg-mine" else {})) for arn in ResourceArns]}
+        return {
+            "TagDescriptions": [tags(arn, **({"stack": "shop"} if arn == "tg-mine" else {})) for arn in ResourceArns]
+        }
 
     known: Any = {
         "describe_load_balancers": {"LoadBalancers": [BALANCER]},

@@ -208,7 +208,9 @@ def test_what_a_stack_file_does_not_say() -> None:
     assert Traffic("alb", 80, 8080).drain_s == 60
     shape = FleetShape(2, "ubuntu-24.04", ("m7i.large",), ("s",), ("g",))
     assert shape.docker == "distribution" and shape.instance_profile is None
-    stack = Stack("shop", "eu-west-1", "1", shape, (Traffic("a", 80, 80, drain_s=30), Traffic("a", 81, 80)), Registry("r"), ())
+    stack = Stack(
+        "shop", "eu-west-1", "1", shape, (Traffic("a", 80, 80, drain_s=30), Traffic("a", 81, 80)), Registry("r"), ()
+    )
     assert stack.longest_s == 300 + 0 + 60 + 120
     longer = stack._replace(rollout=Rollout(100, 50), traffic=())
     assert longer.longest_s == 100 + 50 + 0 + 120

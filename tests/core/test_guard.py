@@ -149,7 +149,9 @@ def test_what_has_weight_does_not_leave_the_action(weight: int, allowed: bool) -
 
 def test_each_binding_is_judged_by_itself() -> None:
     bindings = (forwarding(SECOND, tg_old=100), ATTACHED)
-    assert why(switch(tg_live=0, tg_standby=0, tg_new=100), *bindings, groups={"tg-old": group("tg-old", healthy=9)}) == ""
+    assert (
+        why(switch(tg_live=0, tg_standby=0, tg_new=100), *bindings, groups={"tg-old": group("tg-old", healthy=9)}) == ""
+    )
 
 
 # targets and groups

@@ -72,7 +72,9 @@ def test_a_launch_that_is_asked_for_again_is_the_same_one() -> None:
 
 
 @pytest.mark.parametrize(("refused_at", "unsure"), [(150.0 + LATE_S - 0.1, True), (150.0 + LATE_S, False)])
-def test_a_refusal_soon_after_a_lost_call_does_not_say_that_nothing_was_launched(refused_at: float, unsure: bool) -> None:
+def test_a_refusal_soon_after_a_lost_call_does_not_say_that_nothing_was_launched(
+    refused_at: float, unsure: bool
+) -> None:
     found = attempt(ev.Unanswered(150.0, "t-a"), refused(at=refused_at))
     assert found.unsure is unsure and found.may_have_run is unsure and found.refused is not None
 
@@ -127,7 +129,9 @@ def test_a_fleet_is_named_by_the_groups_that_were_made() -> None:
 def test_a_run_began_with_its_first_line() -> None:
     assert Progress().started_at == 0.0
     assert fold((ev.Interrupted(5.0), ev.Interrupted(7.0))).started_at == 5.0
-    assert fold((ev.Interrupted(5.0), ev.Healthy(6.0), ev.Interrupted(7.0))).first(ev.Interrupted) == ev.Interrupted(5.0)
+    assert fold((ev.Interrupted(5.0), ev.Healthy(6.0), ev.Interrupted(7.0))).first(ev.Interrupted) == ev.Interrupted(
+        5.0
+    )
 
 
 BOOT = [ASKED, ev.Registered(2.0, "tg-new", ("i-1",)), ev.Healthy(3.0), *gave_weight(4.0), ev.Promoted(5.0)]

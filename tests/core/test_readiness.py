@@ -29,7 +29,8 @@ def test_how_many_healthy_instances_a_fleet_needs(serving: int, size: int, neede
 
 
 @pytest.mark.parametrize(
-    ("healthy", "serving", "may"), [(0, 0, True), (0, 1, False), (0, 4, False), (1, 1, True), (1, 4, True), (4, 1, True)]
+    ("healthy", "serving", "may"),
+    [(0, 0, True), (0, 1, False), (0, 4, False), (1, 1, True), (1, 4, True), (4, 1, True)],
 )
 def test_one_healthy_instance_is_enough_to_stop_a_deployment(healthy: int, serving: int, may: bool) -> None:
     assert may_return(healthy, serving) is may

@@ -25,7 +25,12 @@ STORE = ROOT / ".mutants"
 ACCEPTED = Path(__file__).with_name("survivors.md")
 FOLDERS = ("bluegreen/core", "bluegreen/controller", "bluegreen/aws")
 TESTS = ("core", "controller", "aws", "stackfile", "cli", "contract")
-MORE_TESTS = {"images": "images", "boot": "boot", "local": "local", "sandbox": "sandbox"}  # only for mutants of these folders
+MORE_TESTS = {
+    "images": "images",
+    "boot": "boot",
+    "local": "local",
+    "sandbox": "sandbox",
+}  # only for mutants of these folders
 SCHEDULES = "tests/mutants/schedules.py"
 ALIVE = ("survived", "unreached", "unsound")
 TARGET = 90  # percent, in core/ and in controller/
@@ -81,7 +86,11 @@ def _files(paths: list[str]) -> list[str]:
 
 
 def _test_files(paths: list[str], only: str) -> list[str]:
-    folders = only.split(",") if only else [*TESTS, *(tests for room, tests in MORE_TESTS.items() if any(f"bluegreen/{room}" in p for p in paths))]
+    folders = (
+        only.split(",")
+        if only
+        else [*TESTS, *(tests for room, tests in MORE_TESTS.items() if any(f"bluegreen/{room}" in p for p in paths))]
+    )
     files = [p for folder in folders for p in sorted((ROOT / "tests" / folder).rglob("test_*.py"))]
     return [*(str(p.relative_to(ROOT)) for p in files), SCHEDULES]
 
@@ -209,7 +218,9 @@ def _run(jobs: list[Job], cache: _Cache, results: dict[str, Result], processes: 
         done = sum(key in results for key in by_key)
         alive = sum(results[key].status in ALIVE for key in by_key if key in results)
         if done % 20 == 0 or done == len(by_key):
-            print(f"\r{done}/{len(by_key)} mutants, {alive} alive, {time.monotonic() - began:.0f} s", end="", flush=True)
+            print(
+                f"\r{done}/{len(by_key)} mutants, {alive} alive, {time.monotonic() - began:.0f} s", end="", flush=True
+            )
 
     if jobs:
         run(ROOT, jobs, STORE, told, processes)

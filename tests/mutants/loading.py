@@ -84,7 +84,9 @@ def _key(code: CodeType) -> tuple[str, str, int]:
     return code.co_filename, code.co_qualname, code.co_firstlineno
 
 
-Place = tuple[str, str, str]  # file, qualified name of the function, and the statement's first line: it stays when lines move
+Place = tuple[
+    str, str, str
+]  # file, qualified name of the function, and the statement's first line: it stays when lines move
 
 
 def counted(source: str, path: str) -> ast.Module:
@@ -116,7 +118,9 @@ def _count(function: ast.FunctionDef | ast.AsyncFunctionDef, path: str, where: s
             block = getattr(node, field, None)
             if not isinstance(block, list):
                 continue
-            todo += [each for each in block if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+            todo += [
+                each for each in block if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            ]
             if any(isinstance(each, ast.stmt) for each in block):
                 setattr(node, field, [new for each in block for new in (*_call(each, path, where, lines), each)])
 

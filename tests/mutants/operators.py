@@ -165,7 +165,9 @@ def _type(value: ast.expr) -> bool:
     """Whether it is a type's alias, such as `Act | Wait` or `Callable[[Case], Decision]`."""
     if isinstance(value, ast.BinOp):
         return isinstance(value.op, ast.BitOr) and _type(value.left)
-    return isinstance(value, ast.Subscript) or (isinstance(value, ast.Name | ast.Attribute) and not ast.unparse(value).isupper())
+    return isinstance(value, ast.Subscript) or (
+        isinstance(value, ast.Name | ast.Attribute) and not ast.unparse(value).isupper()
+    )
 
 
 def _names(statement: ast.stmt) -> tuple[str, ...]:
@@ -207,8 +209,9 @@ def _changes(node: ast.AST, place: _Place) -> Iterator[Change]:
             yield from _constants(node, value)
         case ast.Tuple() | ast.List() | ast.Set() if _is_choice(node, place):
             for i in range(len(node.elts)):
-                yield f"`{_short(node)}` without {_short(node.elts[i])}", type(node)(
-                    **{**dict(ast.iter_fields(node)), "elts": [*node.elts[:i], *node.elts[i + 1 :]]}
+                yield (
+                    f"`{_short(node)}` without {_short(node.elts[i])}",
+                    type(node)(**{**dict(ast.iter_fields(node)), "elts": [*node.elts[:i], *node.elts[i + 1 :]]}),
                 )
         case ast.Dict(keys=keys, values=values) if not place.function:
             for i, key in enumerate(keys):
@@ -317,6 +320,10 @@ def _changed(place: _Place, new: ast.AST | None) -> ast.Module:
     for node, (field, index) in zip(reversed(nodes), reversed(place.way), strict=True):
         value = getattr(node, field)
         changed = other if index is None else [*value[:index], other, *value[index + 1 :]]
-        other = ast.copy_location(_with(node, **{field: changed}), node) if hasattr(node, "lineno") else _with(node, **{field: changed})
+        other = (
+            ast.copy_location(_with(node, **{field: changed}), node)
+            if hasattr(node, "lineno")
+            else _with(node, **{field: changed})
+        )
     assert isinstance(other, ast.Module)
     return ast.fix_missing_locations(other)

@@ -15,7 +15,20 @@ import pytest
 
 from tests.mutants.loading import Place, counted, install
 
-QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist", "-o", "timeout=0", "--no-header", "-W", "ignore")
+QUIET = (
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:xdist",
+    "-o",
+    "timeout=0",
+    "--no-header",
+    "-W",
+    "ignore",
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,9 @@ def silence() -> None:
 
 def _read(kept: Path) -> list[Test]:
     tests = json.loads(kept.read_text())
-    return [Test(t["id"], t["seconds"], frozenset((path, where, line) for path, where, line in t["lines"])) for t in tests]
+    return [
+        Test(t["id"], t["seconds"], frozenset((path, where, line) for path, where, line in t["lines"])) for t in tests
+    ]
 
 
 def _shared(root: Path, file: str, content: bytes) -> str:

@@ -26,7 +26,17 @@ from tests.mutants.record import QUIET, Test, settle_hypothesis, silence
 
 MEMORY = 4 << 30
 NOT_IN_PLACE, UNSOUND, CAUGHT, NOT_CAUGHT = 9, 8, 1, 0
-HEAVY = ("boto3", "botocore.session", "moto", "moto.backends", "moto.ec2.models", "moto.elbv2.models", "hypothesis", "yaml", "jinja2")
+HEAVY = (
+    "boto3",
+    "botocore.session",
+    "moto",
+    "moto.backends",
+    "moto.ec2.models",
+    "moto.elbv2.models",
+    "hypothesis",
+    "yaml",
+    "jinja2",
+)
 
 
 @dataclass(frozen=True)

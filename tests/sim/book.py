@@ -1,20 +1,22 @@
-"""What one machine keeps of rollbacks that it made without the ledger, as bluegreen.local.book does in files."""
+"""The notes that a machine keeps of rollbacks without the ledger, in memory."""
 
 from __future__ import annotations
+
+from bluegreen.core.note import Kept, Note
 
 
 class SimBook:
     """The Book port of one machine."""
 
     def __init__(self) -> None:
-        self.notes: dict[str, str] = {}
+        self.kept: dict[str, Note] = {}
 
-    def write(self, stack: str, at: float, to: str, why: str) -> str:
-        self.notes[stack] = to
+    def write(self, note: Note) -> str:
+        self.kept[note.stack] = note
         return "kept"
 
-    def read(self, stack: str) -> str | None:
-        return self.notes.get(stack)
+    def notes(self, stack: str) -> tuple[Kept, ...]:
+        return tuple(Kept(name, note) for name, note in self.kept.items() if name == stack)
 
-    def forget(self, stack: str) -> None:
-        self.notes.pop(stack, None)
+    def forget(self, file: str) -> None:
+        self.kept.pop(file, None)

@@ -159,7 +159,10 @@ def check_rest(stage: Stage) -> None:
     record, account, broken = stage.record, stage.sim.account, stage.promises.broken
     account.advance(account.time + 130)  # the last calls have landed, the last machines are gone
     kept = [fleet for fleet in (record.live, record.standby) if fleet] if record else []
-    fleets = [*kept, *(record.doomed if record else ())]  # what is doomed and left is spared, or `_record_is_free` says so
+    fleets = [
+        *kept,
+        *(record.doomed if record else ()),
+    ]  # what is doomed and left is spared, or `_record_is_free` says so
     _record_is_free(stage, record)
     if not stage.sim.touched and (wrong := weights_wrong(stage, record.live if record else None)):
         broken(f"I6: at the end {wrong}")

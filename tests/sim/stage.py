@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from bluegreen.controller import commands, degraded
+from bluegreen.controller import commands, degraded, notes
 from bluegreen.controller.heal import heal
 from bluegreen.controller.resolve import Facts, Rendered
 from bluegreen.controller.world import World
@@ -247,11 +247,10 @@ class Stage:
 
         def noted(world: World) -> Outcome:
             hand = world.clock.hand  # type: ignore[attr-defined]
-            if book.read(SHOP):
-                hand.noting = True
-                degraded.reconcile(world, SHOP, owner, book)
-                hand.noting = False
-            return act(world)
+            hand.noting = True
+            written = notes.write_down(world, SHOP, owner, book) if word == "resume" else notes.tell(world, SHOP, book)
+            hand.noting = False
+            return written or act(world)
 
         return noted
 

@@ -93,7 +93,9 @@ def test_the_dead_leave_when_the_new_ones_are_healthy_and_the_journal_says_so_fi
     assert isinstance(step, Deregister) and (step.group, step.instances) == ("tg-live", LOST)
 
 
-@pytest.mark.parametrize(("at", "waits"), [(970.0 + 20 + DRAIN_SLACK_S - 0.1, True), (970.0 + 20 + DRAIN_SLACK_S, False)])
+@pytest.mark.parametrize(
+    ("at", "waits"), [(970.0 + 20 + DRAIN_SLACK_S - 0.1, True), (970.0 + 20 + DRAIN_SLACK_S, False)]
+)
 def test_what_leaves_drains_first_but_not_for_ever(at: float, waits: bool) -> None:
     draining = {"live_3": "draining", "live_4": "draining"}
     decision = decide(*LEAVING, at=at, **STAYS, **NEWS, **draining)

@@ -56,7 +56,9 @@ def test_a_fleet_is_launched_in_all_its_subnets_at_once() -> None:
 
 
 def test_what_a_heal_launches_carries_its_tag() -> None:
-    (step,) = launches(what=goal("heal", deployment="shop-8", fleet=LIVE, launch=launch_spec(Place("subnet-a", "a", 1))))
+    (step,) = launches(
+        what=goal("heal", deployment="shop-8", fleet=LIVE, launch=launch_spec(Place("subnet-a", "a", 1)))
+    )
     assert dict(step.tags)["bluegreen:heal"] == "shop-8" and dict(step.tags)["bluegreen:deployment"] == "shop-6"
 
 
@@ -81,7 +83,9 @@ def test_a_launch_without_an_answer_is_asked_for_again_with_its_own_token() -> N
 
 
 def test_only_what_was_not_answered_is_asked_for_again() -> None:
-    steps = launches(asked("subnet-a", "t-a"), asked("subnet-b", "t-b"), ev.Launched(951.0, "t-a", ("new-1", "new-3")), what=goal())
+    steps = launches(
+        asked("subnet-a", "t-a"), asked("subnet-b", "t-b"), ev.Launched(951.0, "t-a", ("new-1", "new-3")), what=goal()
+    )
     assert [step.subnet for step in steps] == ["subnet-b"]
 
 
@@ -181,7 +185,11 @@ def test_an_instance_is_registered_as_soon_as_it_runs() -> None:
     decision = registered(seen(instances=some, groups={"tg-new": group("tg-new")}), *LAUNCHED)
     assert isinstance(decision, Act)
     (step,) = decision.steps
-    assert isinstance(step, Register) and (step.group, step.port, step.instances) == ("tg-new", 8080, ("new-1", "new-2"))
+    assert isinstance(step, Register) and (step.group, step.port, step.instances) == (
+        "tg-new",
+        8080,
+        ("new-1", "new-2"),
+    )
 
 
 def test_each_group_gets_what_it_lacks_on_its_own_port() -> None:
@@ -206,7 +214,9 @@ def test_an_instance_that_ends_while_it_boots_fails_the_deployment(state: str) -
     assert isinstance(decision, Fail) and decision.suspects == ("new-4",) and "new-4 was terminated" in decision.reason
 
 
-@pytest.mark.parametrize("journal", [(*BOOTED, *gave_weight()), BOOTED], ids=["after the switch", "after the promotion"])
+@pytest.mark.parametrize(
+    "journal", [(*BOOTED, *gave_weight()), BOOTED], ids=["after the switch", "after the promotion"]
+)
 def test_nothing_is_registered_after_the_switch(journal: tuple[ev.Event, ...]) -> None:
     live = LIVE if journal is not BOOTED else NEW
     assert registered(seen(live=live, groups={"tg-new": group("tg-new")}), *journal) is None

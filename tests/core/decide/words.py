@@ -37,7 +37,9 @@ SWITCHED = weights_of({"tg-live": 0, "tg-standby": 0, "tg-new": 100})
 def spec(name: str = "shop-green-7", **change: Any) -> GroupSpec:
     return GroupSpec(
         **{
-            **dict(name=name, vpc="vpc-1", port=8080, path="/health", interval_s=5, timeout_s=4, healthy=2, unhealthy=2),
+            **dict(
+                name=name, vpc="vpc-1", port=8080, path="/health", interval_s=5, timeout_s=4, healthy=2, unhealthy=2
+            ),
             **dict(matcher="200", drain_s=20),
             **change,
         }
@@ -77,7 +79,9 @@ def whole(*arns: str) -> dict[str, Group]:
     return {arn: group(arn, healthy=4) for arn in arns}
 
 
-def instances(deployment: str, who: str, count: int = 4, state: str = "running", heal: str = "") -> tuple[Instance, ...]:
+def instances(
+    deployment: str, who: str, count: int = 4, state: str = "running", heal: str = ""
+) -> tuple[Instance, ...]:
     """Half of them in each subnet, in turn."""
     subnets = ("subnet-a", "subnet-b")
     return tuple(Instance(f"{who}-{i + 1}", deployment, subnets[i % 2], state, heal=heal) for i in range(count))
@@ -118,11 +122,15 @@ def case(what: Goal, now: Observation, *journal: ev.Event) -> Case:
     return Case(what, now, fold(journal))
 
 
-def asked(subnet: str = "subnet-a", token: str = "t-a", at: float = 950.0, number: int = 1, kind: str = TYPES[0]) -> ev.Launching:
+def asked(
+    subnet: str = "subnet-a", token: str = "t-a", at: float = 950.0, number: int = 1, kind: str = TYPES[0]
+) -> ev.Launching:
     return ev.Launching(at, subnet, 0, number, kind, token)
 
 
-def refused(code: str = "InsufficientInstanceCapacity", token: str = "t-a", at: float = 955.0, capacity: bool = True) -> ev.LaunchRefused:
+def refused(
+    code: str = "InsufficientInstanceCapacity", token: str = "t-a", at: float = 955.0, capacity: bool = True
+) -> ev.LaunchRefused:
     return ev.LaunchRefused(at, token, code, "no room", capacity)
 
 
