@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from bluegreen.controller.already import UPKEEP, confirmed, newest, settled
@@ -22,7 +23,7 @@ def rollback_goal(world: World, record: Record, to: str = "", *, unsafe: bool = 
     named to go back there even from a release that declares it unsafe; `by` is who asks. Raises Refused."""
     unfinished = in_force(record)
     before = unfinished.live.deployment if unfinished and unfinished.live else ""
-    if unfinished and (not to or (unsafe and to == before)):
+    if unfinished and (not to or to == before):
         goal = stop_goal(world, record, unfinished, "rollback", unsafe=unsafe, by=by)
     else:
         past = newest(world, record)
@@ -74,8 +75,9 @@ def _swap_goal(
             next=f"bluegreen rollback {record.stack} --to {target.deployment}, if that is what you want",
         )
     if not unsafe:
-        _refuse_unsafe(record.stack, _switched_to(world, unfinished) or live, target)
-    left = unfinished.fleet.deployment if unfinished and unfinished.kind == "deploy" and unfinished.fleet else ""
+        _refuse_unsafe(record.stack, switched_to(world, unfinished) or live, target)
+    left = _left(world, unfinished, (target, other)) if unfinished else ()
+    stopped = f"{left[0].deployment} was stopped; bluegreen gc {record.stack} terminates its fleet" if left else ""
     return Goal(
         kind="rollback",
         stack=record.stack,
@@ -86,9 +88,19 @@ def _swap_goal(
         standby=other,
         before=before_now(record.bindings, live, standby),
         watch_s=WATCH_S if done.late_until(WATCH_S) > world.clock.now() else 0,
-        reason=f"{left} was stopped; bluegreen gc {record.stack} ends its fleet" if left else "",
+        left=left,
+        reason=stopped,
         rolled_back=_mark(record, live, target, world.clock.now(), by),
     )
+
+
+def _left(world: World, unfinished: Goal, kept: Iterable[Fleet | None]) -> tuple[Fleet, ...]:
+    """The fleet that an unfinished operation brought up, or was ending: the record has to know of it."""
+    fleet = unfinished.undo
+    if unfinished.kind == "deploy" and unfinished.fleet:
+        fleet = fold(readable(world, unfinished.deployment).events).named(unfinished.fleet)
+    names = {one.deployment for one in kept if one}
+    return (fleet,) if fleet and fleet.deployment not in names else ()
 
 
 def _mark(record: Record, left: Fleet, target: Fleet | None, now: float, by: str) -> RolledBack | None:
@@ -102,11 +114,12 @@ def _mark(record: Record, left: Fleet, target: Fleet | None, now: float, by: str
     return RolledBack(left.release, left.label, now, by)
 
 
-def _switched_to(world: World, goal: Goal | None) -> Fleet | None:
-    """The fleet of an unfinished deployment that was given weight."""
+def switched_to(world: World, goal: Goal | None) -> Fleet | None:
+    """The fleet of an unfinished deployment that was given weight, with its groups."""
     if goal is None or goal.kind != "deploy" or goal.fleet is None:
         return None
-    return goal.fleet if _moved(fold(readable(world, goal.deployment).events)) else None
+    done = fold(readable(world, goal.deployment).events)
+    return done.named(goal.fleet) if _moved(done) else None
 
 
 def _moved(done: Progress) -> bool:

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from bluegreen.controller.commands import Begun, ended, follow, refuse_unfinished
 from bluegreen.controller.entries import readable
+from bluegreen.controller.goals import moved_on, switched_to
 from bluegreen.controller.taking import must_be, take, when_free
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
 from bluegreen.core.decide.heal import losses, missing
-from bluegreen.core.fleet import Fleet
+from bluegreen.core.fleet import BindingRef, Fleet
 from bluegreen.core.goal import Before, Goal
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.record import Owner, Record
@@ -55,8 +56,10 @@ def _one(world: World, stack: str, owner: Owner, *, unhealthy: bool, wait_s: flo
 
 
 def _begin(world: World, record: Record, owner: Owner, *, unhealthy: bool) -> Begun:
-    refuse_unfinished(record)
-    found = _first_loss(world, record, unhealthy=unhealthy)
+    resting = record.goal if record.goal and record.goal.kind == "deploy" and not moved_on(record) else None
+    if resting is None:
+        refuse_unfinished(record)
+    found = _first_loss(world, record, resting, unhealthy=unhealthy)
     if found is None:
         return ended(_whole(record))
     goal, user_data = found
@@ -72,18 +75,26 @@ def _whole(record: Record) -> Outcome:
     )
 
 
-def _first_loss(world: World, record: Record, *, unhealthy: bool) -> tuple[Goal, str] | None:
-    """The goal for the first of live and standby that has lost instances, and its user data in base64."""
+def _fleets(world: World, record: Record, resting: Goal | None) -> tuple[Fleet, ...]:
+    """Live and standby; first of all the fleet of a deployment that rests half done and has the traffic: what it lacks keeps it
+    from being promoted."""
+    kept = tuple(fleet for fleet in (record.live, record.standby) if fleet and fleet.ours)
+    new = switched_to(world, resting) if resting else None
+    return (new, *kept) if new else kept
+
+
+def _first_loss(world: World, record: Record, resting: Goal | None, *, unhealthy: bool) -> tuple[Goal, str] | None:
+    """The goal for the first fleet that has lost instances, and its user data in base64."""
     instances = world.fleets.look(record.stack)
-    groups = world.traffic.groups(record.kept_groups)
-    for fleet in (record.live, record.standby):
-        if fleet is None or not fleet.ours:
-            continue
+    fleets = _fleets(world, record, resting)
+    groups = world.traffic.groups(tuple(arn for fleet in fleets for arn in fleet.groups))
+    bindings = resting.bindings if resting else record.bindings
+    for fleet in fleets:
         if gone := [arn for arn in fleet.groups if groups.get(arn) is None]:
             raise Refused(f"the target group of {fleet.label} is gone: it cannot be healed", where=", ".join(gone))
         stay, lost = losses(fleet, groups, instances, unhealthy=unhealthy)
         if lost or len(stay) < fleet.count:
-            _refuse_detached(world, record, fleet)
+            _refuse_detached(world, record.stack, bindings, fleet)
             start = _start(world, fleet)
             assert start.goal.launch is not None
             places = missing(start.goal.launch.places, stay, instances, fleet.count)
@@ -94,11 +105,12 @@ def _first_loss(world: World, record: Record, *, unhealthy: bool) -> tuple[Goal,
                 fleet=fleet,
                 live=record.live,
                 standby=record.standby,
-                before=tuple(Before(ref, None, "") for ref in record.bindings),
+                before=tuple(Before(ref, None, "") for ref in bindings),
                 launch=replace(start.goal.launch, places=places),
                 bake_s=0,
                 stay=stay,
                 lost=lost,
+                stopped=resting,
             )
             return goal, start.user_data
     return None
@@ -117,12 +129,12 @@ def _start(world: World, fleet: Fleet) -> ev.Started:
     return first
 
 
-def _refuse_detached(world: World, record: Record, fleet: Fleet) -> None:
+def _refuse_detached(world: World, stack: str, bindings: tuple[BindingRef, ...], fleet: Fleet) -> None:
     """A group that no action names is not health-checked: nothing launched into it would ever get healthy."""
-    named = {arn for binding in world.traffic.bindings(record.bindings) for arn in binding.by_group}
+    named = {arn for binding in world.traffic.bindings(bindings) for arn in binding.by_group}
     if not named.issuperset(fleet.groups):
         raise Refused(
             f"{fleet.label} has lost instances, and the load balancer does not forward to its target group",
             why="A target group that no rule names is not health-checked.",
-            next=f"bluegreen status {record.stack} shows the drift",
+            next=f"bluegreen status {stack} shows the drift",
         )

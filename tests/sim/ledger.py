@@ -91,7 +91,8 @@ class SimRecords:
             self.ledger.taken_at = self.hand.sim.account.time
         self.ledger.records[record.stack] = record
         self.ledger.torn.discard(record.stack)
-        self.hand.epoch, self.hand.goal = record.epoch, record.goal or self.hand.goal
+        goal = record.goal if record.owner else None  # what is left in force when a heal ends is not its own
+        self.hand.epoch, self.hand.goal = record.epoch, goal or self.hand.goal
 
     def _settle(self, record: Record, epoch: int, op_id: str) -> None:
         """As the DynamoDB adapter settles it."""

@@ -44,12 +44,12 @@ def binding_gone(case: Case) -> Decision | None:
         return None
     live = case.seen.record.live
     begun = case.done.last(ev.Shifting) is not None
-    again = f"make it again with the same conditions, forwarding to {', '.join(live.groups)}; then " if live else ""
+    to = f", forwarding to {', '.join(live.groups)}" if live else ""
     return Finish(
         Outcome(
             "needs-human",
             f"{', '.join(gone)} is gone from the load balancer. All fleets keep running.",
-            next=f"{again}bluegreen {'resume' if begun else 'rollback'} {case.goal.stack}",
+            next=f"make it again with the same conditions{to}: then the same command finds it and goes on",
         ),
         over=not begun and case.goal.undo is None,
         again=None if begun else case.goal.stopped,
@@ -321,6 +321,8 @@ def _kept(case: Case) -> set[str]:
 
 def _doomed(case: Case) -> tuple[Fleet, ...]:
     undo, doomed = case.goal.undo, case.seen.record.doomed
+    known = {fleet.deployment for fleet in doomed}
+    doomed = (*doomed, *(fleet for fleet in case.goal.left if fleet.deployment not in known))
     if undo is None or any(f.deployment == undo.deployment for f in doomed):
         return doomed
     ended = retire(case, undo) is None

@@ -105,7 +105,7 @@ def left_behind(
         )
         if group.arn not in fleet.groups:
             fleet = replace(fleet, groups=(*fleet.groups, group.arn))
-        found[group.deployment] = fleet
+        found[group.deployment] = replace(fleet, once_live=fleet.once_live or group.live_since > 0)
     for instance in instances:
         name = instance.deployment
         known = name in kept or name in found or instance.id in registered
