@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bluegreen.aws.weighted import read_weights
-from bluegreen.core.fleet import BindingRef, Colour, OwnedGroup, Weights
+from bluegreen.core.fleet import BindingRef, OwnedGroup, Weights
 from bluegreen.core.goal import GroupSpec, LaunchSpec
 from bluegreen.core.observation import Binding, Group, Instance
 from bluegreen.core.stack import Traffic as TrafficSpec
@@ -24,7 +24,7 @@ from bluegreen.core.step import (
     Terminate,
     TrafficStep,
 )
-from bluegreen.core.tags import BINDING, COLOUR, DEPLOYMENT, HEAL, LIVE_SINCE, RELEASE, STACK, UNSAFE, VERSION
+from bluegreen.core.tags import BINDING, DEPLOYMENT, HEAL, STACK, VERSION, owned_group
 from bluegreen.errors import CloudError, NotFound, NotYet, Refused
 from bluegreen.ports import Place
 from tests.sim.aws import ELB, VPC, ZONES, no_room
@@ -162,7 +162,11 @@ class SimTraffic:
 
     def _owned(self, arns: list[str], stack: str) -> list[OwnedGroup]:
         tagged = [(arn, pool.tags) for arn in arns if (pool := self.account.pools.get(arn)) is not None]
-        return [_owned(arn, tags) for arn, tags in tagged if tags.get(STACK) == stack]
+        return [group for arn, tags in tagged if (group := owned_group(arn, tags, stack)) is not None]
+
+    def stacks(self) -> tuple[str, ...]:
+        found = {pool.tags[STACK] for pool in self.account.pools.values() if STACK in pool.tags}
+        return self.hand.call("DescribeTags", "stacks", lambda: tuple(sorted(found)))
 
     def perform(self, step: TrafficStep) -> str:
         call = self.hand.call
@@ -288,11 +292,3 @@ class SimTraffic:
 def no(operation: str, code: str, message: str) -> CloudError:
     kind = NotFound if "NotFound" in code else CloudError
     return kind(f"AWS refused {operation}: {code}: {message}", action=operation, code=code)
-
-
-def _owned(arn: str, tags: dict[str, str]) -> OwnedGroup:
-    since = int(tags.get(LIVE_SINCE, "0"))
-    colour = Colour(tags.get(COLOUR, Colour.BLUE))
-    release, version, binding = tags.get(RELEASE, ""), tags.get(VERSION, ""), tags.get(BINDING, "")
-    unsafe = tags.get(UNSAFE) == "unsafe"
-    return OwnedGroup(arn, tags.get(DEPLOYMENT, ""), colour, release, version, binding, since, unsafe)
