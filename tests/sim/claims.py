@@ -10,6 +10,7 @@ from bluegreen.controller.status import status
 from bluegreen.core.fleet import is_older
 from bluegreen.errors import BluegreenError
 from tests.sim.faults import Troubles
+from tests.sim.happenings import make_anew
 from tests.sim.invariants import LOOKING_S, Violation
 from tests.sim.stage import SHOP, Result, Stage
 
@@ -56,8 +57,9 @@ def check_claims(stage: Stage, result: Result) -> None:
         return
     if result.code == 0 and result.command.split("@")[0] == "rollback":
         _not_forward(stage, result)
-        _second_rollback(stage, result)
     if not _unseen(stage, result):
+        if result.code == 0 and result.command.split("@")[0] == "rollback":
+            _second_rollback(stage, result)
         sentence = result.outcome.sentence if result.outcome else ""
         for name in STANDS.findall(sentence):
             _tried(stage, result, [f"unsafe {name}"], f"{name} stands by")
@@ -105,15 +107,18 @@ def _advice(stage: Stage, result: Result) -> None:
 
 
 def _tried(stage: Stage, result: Result, commands: list[str], why: str) -> None:
-    other, refused = _refused(stage, commands)
+    other, refused = _refused(stage, commands, by_hand="make it again" in why)
     if refused:
         _broken(stage, other, f'I9: {result.command} ends as {result.name} and says "{_plain(why)}", and {refused}')
 
 
-def _refused(stage: Stage, commands: list[str]) -> tuple[Stage, str]:
+def _refused(stage: Stage, commands: list[str], by_hand: bool = False) -> tuple[Stage, str]:
     """How the last of the commands is refused, tried on a copy of the world; "" when it is not, when what comes before it could
-    not be done, or when nothing is healthy that anything could go to."""
+    not be done, or when nothing is healthy that anything could go to. `by_hand`: rules that are gone are made anew first."""
     other = fork(stage)
+    for spec, rule in other.sim.rules.items():
+        if rule is None and by_hand:
+            make_anew(other, spec)
     began = other.sim.account.time
     for command in commands[:-1]:
         if command.split()[0] not in ("status", "show") and _run(other, command).code:
