@@ -1,4 +1,4 @@
-"""The notes that a machine keeps of rollbacks without the ledger, in memory."""
+"""What one machine keeps of rollbacks that it made without the ledger, as bluegreen.local.book does in files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ class SimBook:
         self.kept: dict[str, Note] = {}
 
     def write(self, note: Note) -> str:
-        self.kept[note.stack] = note
-        return "kept"
+        file = f"{note.stack}@{note.account}"
+        self.kept[file] = note
+        return f"a note of it is kept in {file}"
 
     def notes(self, stack: str) -> tuple[Kept, ...]:
-        return tuple(Kept(name, note) for name, note in self.kept.items() if name == stack)
+        found = [Kept(file, note) for file, note in self.kept.items() if note.stack == stack]
+        return tuple(sorted(found, key=lambda kept: -(kept.note.at if kept.note else 0.0)))
 
     def forget(self, file: str) -> None:
         self.kept.pop(file, None)

@@ -10,11 +10,13 @@ from bluegreen.controller.status import status
 from bluegreen.core.fleet import is_older
 from bluegreen.errors import BluegreenError
 from tests.sim.faults import Troubles
+from tests.sim.happenings import make_anew
 from tests.sim.invariants import LOOKING_S, Violation
 from tests.sim.stage import SHOP, Result, Stage
 
-REFUSED = {"rollback": (1, 3, 5, 7), "unsafe": (1, 3, 5, 7)}  # and for the other commands:
-REFUSED_ELSE = (1, 5)
+ROLLBACKS = ("rollback", "unsafe")
+REFUSED = (1, 3, 5, 7)  # by these codes a rollback is
+REFUSED_ELSE = (1, 5)  # and another command
 COMMAND = re.compile(
     r"bluegreen (rollback|resume|abort|heal|gc|recover|deploy|status|show)(?: ([\w-]+))?(?: --(unsafe-)?to ([\w-]+))?"
 )
@@ -55,13 +57,13 @@ def check_claims(stage: Stage, result: Result) -> None:
         return
     if result.code == 0 and result.command.split("@")[0] == "rollback":
         _not_forward(stage, result)
-        _second_rollback(stage, result)
     if not _unseen(stage, result):
+        if result.code == 0 and result.command.split("@")[0] == "rollback":
+            _second_rollback(stage, result)
         sentence = result.outcome.sentence if result.outcome else ""
         for name in STANDS.findall(sentence):
             _tried(stage, result, [f"unsafe {name}"], f"{name} stands by")
-        for commands in advised(result.next):
-            _tried(stage, result, commands, f"next: {result.next}")
+        _advice(stage, result)
     if result.command.partition("@")[0] != "rollback":
         _names_what_was_left(stage, result)
 
@@ -90,21 +92,48 @@ def _unseen(stage: Stage, result: Result) -> bool:
     return account.misfortune_at >= max(looked, began)
 
 
+def _advice(stage: Stage, result: Result) -> None:
+    """Every rollback that `next` names goes through, and of the other commands one does. After another's writes of the weights it
+    is for a person to see what can be done, but for the rollbacks."""
+    told = f"next: {result.next}"
+    others: list[str] = []
+    for commands in advised(result.next):
+        if commands[-1].split()[0] in ROLLBACKS:
+            _tried(stage, result, commands, told)
+        elif not stage.sim.touched:
+            others.append(_refused(stage, commands)[1])
+    if others and all(others):
+        _broken(stage, stage, f'I9: {result.command} ends as {result.name} and says "{_plain(told)}", and {others[0]}')
+
+
 def _tried(stage: Stage, result: Result, commands: list[str], why: str) -> None:
+    other, refused = _refused(stage, commands, by_hand="make it again" in why)
+    if refused:
+        _broken(stage, other, f'I9: {result.command} ends as {result.name} and says "{_plain(why)}", and {refused}')
+
+
+def _refused(stage: Stage, commands: list[str], by_hand: bool = False) -> tuple[Stage, str]:
+    """How the last of the commands is refused, tried on a copy of the world; "" when it is not, when what comes before it could
+    not be done, or when nothing is healthy that anything could go to. `by_hand`: rules that are gone are made anew first."""
     other = fork(stage)
+    for spec, rule in other.sim.rules.items():
+        if rule is None and by_hand:
+            make_anew(other, spec)
     began = other.sim.account.time
     for command in commands[:-1]:
-        if command.split()[0] not in ("status", "show"):
-            _run(other, command)
+        if command.split()[0] not in ("status", "show") and _run(other, command).code:
+            return other, ""
     last = _run(other, commands[-1])
+    word = commands[-1].split()[0]
+    codes = REFUSED if word in ROLLBACKS else REFUSED_ELSE
     if other.sim.account.misfortune_at > began:  # an application was ill, and no check had seen it yet
-        return
-    if last.code in REFUSED.get(commands[-1].split()[0], REFUSED_ELSE):
-        _broken(
-            stage,
-            other,
-            f'I9: {result.command} ends as {result.name} and says "{_plain(why)}", and {_plain(str(last))}',
-        )
+        return other, ""
+    dead = not any(seen.able for seen in stage.promises.health.picture().values())
+    if (
+        last.code not in codes or dead or (word == "resume" and last.outcome is not None)
+    ):  # an end of its own is a way on
+        return other, ""
+    return other, _plain(str(last))
 
 
 def _run(stage: Stage, command: str) -> Result:
@@ -133,7 +162,7 @@ def check_status(stage: Stage) -> None:
     if found is None or found.not_ready or found.record.live is None:
         return
     last = _run(other, "rollback")
-    if last.code in REFUSED["rollback"] and other.sim.account.misfortune_at <= began:
+    if last.code in REFUSED and other.sim.account.misfortune_at <= began:
         _broken(stage, other, f"I9: status says that a rollback is ready, and {_plain(str(last))}")
 
 
@@ -173,6 +202,8 @@ def _names_what_was_left(stage: Stage, result: Result) -> None:
         return
     if result.command.startswith("deploy") and result.code == 0:
         stage.left = {}
+    if result.code not in (5, 7):
+        return
     for commands in advised(result.next):
         to = commands[-1].partition(" ")[2]
         if to and to in stage.left and to not in stage.serving():

@@ -11,7 +11,7 @@ from bluegreen.core.fleet import Fleet, weights_of
 from bluegreen.core.note import Note
 from bluegreen.core.record import Record
 from bluegreen.core.tags import COLOUR, DEPLOYMENT, LIVE_SINCE
-from tests.sim.aws import ACCOUNT, REGION
+from tests.sim.aws import ACCOUNT
 from tests.sim.physics import Machine, Pool, action_of
 
 if TYPE_CHECKING:
@@ -86,8 +86,10 @@ def happen(stage: Stage, event: Event) -> None:
         {"tag": _tag, "record": _record, "weights": _weights}[kind](stage, event, rest)
     elif event.kind == "note":  # what machine 1 kept of a stack of this name elsewhere, or long ago
         groups = tuple(pool.arn for pool in pools_of(stage, event.role))
-        why, to = "the table was lost", deployment_of(stage, event.role)
-        stage.book("1").write(Note(STACK, ACCOUNT, "", REGION, "bluegreen", to, groups, account.time - 3600.0, why))
+        at = account.time - 3600.0 * (event.amount - 1)
+        stage.book("1").write(
+            Note(STACK, ACCOUNT, "", "", "", deployment_of(stage, event.role), groups, at, "no table")
+        )
     elif event.kind in LEDGER:
         _ledger(stage, event)
     elif event.kind in ENTRY:

@@ -161,8 +161,12 @@ class SimTraffic:
         return tuple(owned)
 
     def _owned(self, arns: list[str], stack: str) -> list[OwnedGroup]:
-        read = (owned_group(arn, pool.tags, stack) for arn in arns if (pool := self.account.pools.get(arn)) is not None)
-        return [group for group in read if group is not None]
+        tagged = [(arn, pool.tags) for arn in arns if (pool := self.account.pools.get(arn)) is not None]
+        return [group for arn, tags in tagged if (group := owned_group(arn, tags, stack)) is not None]
+
+    def stacks(self) -> tuple[str, ...]:
+        found = {pool.tags[STACK] for pool in self.account.pools.values() if STACK in pool.tags}
+        return self.hand.call("DescribeTags", "stacks", lambda: tuple(sorted(found)))
 
     def perform(self, step: TrafficStep) -> str:
         call = self.hand.call

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from bluegreen.controller import commands, degraded, notes
+from bluegreen.controller import commands, degraded
 from bluegreen.controller.heal import heal
+from bluegreen.controller.notes import tell, write_down
 from bluegreen.controller.resolve import Facts, Rendered
 from bluegreen.controller.world import World
 from bluegreen.core.decision import Wait
@@ -247,9 +248,11 @@ class Stage:
 
         def noted(world: World) -> Outcome:
             hand = world.clock.hand  # type: ignore[attr-defined]
-            hand.noting = True
-            written = notes.write_down(world, SHOP, owner, book) if word == "resume" else notes.tell(world, SHOP, book)
-            hand.noting = False
+            written = None
+            if book.notes(SHOP):
+                hand.noting = True
+                written = write_down(world, SHOP, owner, book) if word == "resume" else tell(world, SHOP, book)
+                hand.noting = False
             return written or act(world)
 
         return noted

@@ -8,7 +8,20 @@ from tests.sim.stage import Result, Stage
 
 LEASE_S = 21.0
 FRESH = "ZYXWVUTSRQPONM"  # versions that were never rolled back
-STEPS = ("", "resume", "abort", "rollback", "recover", "heal", "gc", "to live", "to standby", "rollback", "resume")
+STEPS = (
+    "",
+    "resume",
+    "abort",
+    "rollback",
+    "recover",
+    "heal",
+    "gc",
+    "to live",
+    "to standby",
+    "unsafe",
+    "rollback",
+    "resume",
+)
 
 
 def make_well(stage: Stage) -> None:
@@ -64,9 +77,9 @@ def _checked(stage: Stage, command: str) -> Result:
 
 def _command(stage: Stage, step: str) -> str:
     """With the deployments put in that tags and balancer show."""
-    if not step.startswith("to "):
+    if not step.startswith("to ") and step != "unsafe":
         return step
     serving = sorted(stage.serving())
     other = sorted(stage.promises.health.picture().keys() - set(serving))
     names = serving if step == "to live" else other
-    return f"rollback {names[0]}" if names else ""
+    return f"{'unsafe' if step == 'unsafe' else 'rollback'} {names[0]}" if names else ""
