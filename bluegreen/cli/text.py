@@ -95,5 +95,15 @@ def age(seconds: float) -> str:
     return f"{max(0, int(seconds))} s"
 
 
+def moment(at: float) -> str:
+    """ "2026-12-01 03:10:22 UTC": of one form on all machines."""
+    import time
+
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
+    except (OverflowError, ValueError, OSError):
+        return f"{at:.0f} s after 1970"
+
+
 def colours() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

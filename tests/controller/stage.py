@@ -164,7 +164,7 @@ class Stage:
         return commands.gc(self.world, "shop", OWNER)
 
     def status(self) -> Status:
-        found = status(self.records, self.world.traffic, "shop", self.clock.now())
+        found = status(self.world, "shop")
         assert found is not None
         return found
 

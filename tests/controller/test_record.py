@@ -62,7 +62,7 @@ def test_a_record_edited_by_hand_is_refused_with_the_field(
 ) -> None:
     edit(stage, change)
     stage.engine.calls.clear()
-    for command in (lambda: stage.deploy("C"), stage.resume, stage.abort, stage.gc, stage.status):
+    for command in (lambda: stage.deploy("C"), stage.resume, stage.abort, stage.gc):
         with pytest.raises(Unreadable) as caught:
             command()
         assert caught.value.exit_code == 7 and field in caught.value.why, caught.value
@@ -75,7 +75,8 @@ def test_a_body_that_is_none_is_told_without_a_traceback(stage: Stage, body: dic
     found.pop("body")
     put(stage, {**found, "body": body} if body else found)
     with pytest.raises(Unreadable, match="cannot be read"):
-        stage.status()
+        stage.gc()
+    assert "cannot be read" in stage.status().lost
 
 
 def test_a_newer_schema_is_refused_and_says_to_upgrade(stage: Stage) -> None:
