@@ -204,7 +204,7 @@ def test_marking_a_fleet_tags_all_its_groups_in_one_call() -> None:
 # what is ours, by its tags
 
 
-def owned(number: int = 3, stack: str = "shop", **found: str) -> tuple[tuple[OwnedGroup, ...], Door]:
+def owned(number: int = 3, **found: str) -> tuple[tuple[OwnedGroup, ...], Door]:
     groups = [{"TargetGroupArn": f"tg-{i:02}", "TargetGroupName": f"shop-blue-{i}"} for i in range(number)]
     groups.append({"TargetGroupArn": "tg-other", "TargetGroupName": "blog-blue-1"})
 
@@ -212,12 +212,12 @@ def owned(number: int = 3, stack: str = "shop", **found: str) -> tuple[tuple[Own
         return {"TagDescriptions": [tags(arn, **(found or {"stack": "shop"})) for arn in ResourceArns]}
 
     door = Door(describe_target_groups={"TargetGroups": groups}, describe_tags=described)
-    return WeightedTraffic(door).owned(stack), door
+    return WeightedTraffic(door).owned("shop"), door
 
 
 def test_a_group_tells_its_fleet_by_its_tags() -> None:
     told = {"deployment": "shop-7", "colour": "green", "release": "r7", "version": "7.0", "binding": "rule"}
-    (group, *_), _ = owned(stack="shop", **{"stack": "shop", **told, "live-since": "7", "rollback": "unsafe"})
+    (group, *_), _ = owned(**{"stack": "shop", **told, "live-since": "7", "rollback": "unsafe"})
     assert group == OwnedGroup("tg-00", "shop-7", Colour.GREEN, "r7", "7.0", "rule", 7, True)
     (bare, *_), _ = owned()
     assert bare == OwnedGroup("tg-00", "", Colour.BLUE, "", "", "", 0, False)

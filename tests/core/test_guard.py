@@ -37,7 +37,8 @@ from tests.core.decide.words import (
 
 
 def switch(minimum: int | None = None, **weights: int) -> SetWeights:
-    named = {arn.replace("_", "-"): weight for arn, weight in weights.items()}
+    """The standby stays attached at 0, unless it is told otherwise."""
+    named = {"tg-standby": 0, **{arn.replace("_", "-"): weight for arn, weight in weights.items()}}
     return SetWeights(RULE, weights_of(named), "", shift=True, minimum=minimum)
 
 
@@ -127,13 +128,13 @@ def test_a_group_without_a_healthy_target_may_keep_or_lose_its_weight_but_not_ge
 
 @pytest.mark.parametrize(("number", "allowed"), [(5, True), (6, False)])
 def test_an_action_holds_five_groups(number: int, allowed: bool) -> None:
-    more = {f"tg_{i}": 0 for i in range(number - 1)}
-    assert (why(switch(tg_live=100, **more), ATTACHED) == "") is allowed
+    more = {f"tg_{i}": 0 for i in range(number - 2)}
+    assert (why(switch(tg_live=100, **more), forwarding(tg_live=100)) == "") is allowed
 
 
 @pytest.mark.parametrize(("weight", "allowed"), [(-1, False), (0, True), (999, True), (1000, False)])
 def test_a_weight_is_0_to_999(weight: int, allowed: bool) -> None:
-    assert (why(switch(tg_live=100, tg_new=weight), ATTACHED) == "") is allowed
+    assert (why(switch(tg_live=100, tg_new=weight)) == "") is allowed
 
 
 def test_an_action_is_never_empty() -> None:
@@ -144,7 +145,31 @@ def test_an_action_is_never_empty() -> None:
 def test_what_has_weight_does_not_leave_the_action(weight: int, allowed: bool) -> None:
     now = forwarding(tg_live=100, tg_foreign=weight)
     groups = {"tg-foreign": group("tg-foreign")}
-    assert (why(switch(tg_live=100), now, groups=groups) == "") is allowed
+    told = why(switch(tg_live=100), now, groups=groups)
+    assert told == ("" if allowed else "tg-foreign has weight 1 and would leave the action")
+
+
+@pytest.mark.parametrize("arn", ["tg-live", "tg-standby"])
+@pytest.mark.parametrize("how", ["weights", "put back"])
+def test_what_is_kept_stays_attached_also_at_weight_0(arn: str, how: str) -> None:
+    now = forwarding(**{arn.replace("-", "_"): 0, "tg_new": 100})
+    step = PutBack(RULE, "[]", "") if how == "put back" else SetWeights(RULE, (("tg-new", 100),), "")
+    owner = LIVE if arn == "tg-live" else STANDBY
+    assert why(step, now) == f"{arn} belongs to {owner.label}, which is kept"
+
+
+@pytest.mark.parametrize("how", ["weights", "put back"])
+def test_what_is_healthier_than_all_that_is_kept_stays_attached(how: str) -> None:
+    now = forwarding(tg_live=100, tg_left=0) if how == "weights" else forwarding(tg_left=0)
+    step = PutBack(RULE, "[]", "") if how == "put back" else switch(tg_live=100)
+    for live, allowed in ((1, False), (2, True)):
+        groups = {**OUT, "tg-live": group("tg-live", healthy=live, unhealthy=2), "tg-standby": group("tg-standby", unhealthy=4)}
+        assert (why(step, now, groups=groups) == "") is allowed, live
+
+
+def test_an_action_that_names_only_what_is_done_with_may_be_put_back() -> None:
+    assert why(PutBack(RULE, "[]", ""), forwarding(tg_left=100), groups=OUT) == ""
+    assert why(PutBack(SECOND, "[]", ""), forwarding(tg_live=100), groups=OUT) == "", "another action has it"
 
 
 def test_each_binding_is_judged_by_itself() -> None:
@@ -183,15 +208,58 @@ def test_nothing_is_taken_from_a_group_that_is_used_or_kept(kind: str, name: str
 NONE_WELL = {"tg-live": group("tg-live", unhealthy=4), "tg-standby": group("tg-standby", unhealthy=4)}
 
 
-@pytest.mark.parametrize("step", [Deregister("tg-left", ("left-1",), ""), Terminate("shop-3", ("left-1",), "")])
-def test_the_last_healthy_fleet_is_not_ended(step: Any) -> None:
-    world: Any = {"groups": {**OUT, **NONE_WELL}, "instances": LEFT}
-    assert "it is the last healthy fleet" in why(step, forwarding(tg_live=100), **world)
-    for arn in ("tg-live", "tg-standby"):
-        one = {**world["groups"], arn: group(arn, healthy=1)}
-        assert why(step, forwarding(tg_live=100), **{**world, "groups": one}) == "", f"one of {arn} is healthy"
-    ill = {**world["groups"], "tg-left": group("tg-left", unhealthy=2)}
-    assert why(step, forwarding(tg_live=100), **{**world, "groups": ill}) == "", "it is not healthy either"
+@pytest.mark.parametrize(
+    "step", [Deregister("tg-left", ("left-1",), ""), DeleteGroup("tg-left", ""), Terminate("shop-3", ("left-1",), "")]
+)
+@pytest.mark.parametrize(
+    ("left", "live", "standby", "allowed"),
+    [
+        (2, 0, 0, False),
+        (1, 0, 0, False),
+        (0, 0, 0, True),
+        (2, 1, 1, False),
+        (2, 2, 0, True),
+        (2, 0, 2, True),
+        (2, 3, 0, True),
+        (9, 4, 0, True),
+        (9, 0, 4, True),
+        (9, 3, 3, False),
+    ],
+    ids=[
+        "nothing that is kept is healthy",
+        "and it has one",
+        "and it has none either",
+        "those that are kept have fewer each",
+        "the live fleet has as many",
+        "the standby has as many",
+        "the live fleet has more",
+        "no fleet is healthier than a live one that is whole",
+        "nor than a standby that is whole",
+        "three of four are not whole",
+    ],
+)
+def test_the_healthiest_fleet_is_not_ended(step: Any, left: int, live: int, standby: int, allowed: bool) -> None:
+    groups = {
+        "tg-left": group("tg-left", healthy=left, unhealthy=1),
+        "tg-live": group("tg-live", healthy=live, unhealthy=4 - live),
+        "tg-standby": group("tg-standby", healthy=standby, unhealthy=4 - standby),
+    }
+    told = why(step, forwarding(tg_live=100), groups=groups, instances=LEFT)
+    best = max(live, standby)
+    assert told == ("" if allowed else f"it has {left} healthy instances, and neither fleet that is kept has more than {best}")
+
+
+def test_a_fleet_whose_size_is_not_known_is_never_whole() -> None:
+    adopted = replace(LIVE, count=0, ours=False)
+    groups = {**OUT, "tg-live": group("tg-live", healthy=1)}
+    step = Deregister("tg-left", ("left-1",), "")
+    assert why(step, forwarding(tg_live=100), groups=groups, live=adopted, standby=None) != ""
+
+
+def test_its_healthiest_group_counts() -> None:
+    instances_of_both = Group("tg-left-2", group("tg-left", healthy=1, unhealthy=1).targets)
+    groups = {**OUT, "tg-left-2": instances_of_both, **NONE_WELL, "tg-live": group("tg-live", healthy=1, unhealthy=3)}
+    assert "it has 2 healthy" in why(Terminate("shop-3", ("left-1",), ""), forwarding(tg_live=100), groups=groups, instances=LEFT)
 
 
 def test_where_nothing_is_kept_there_is_no_last_healthy_fleet() -> None:
@@ -325,7 +393,6 @@ def test_gc_ends_what_a_heal_left_and_nothing_else_of_a_fleet_that_is_kept() -> 
     "step",
     [
         MakeGroup(spec(), 0, (), ""),
-        PutBack(RULE, "[]", ""),
         Launch("subnet-a", 0, 1, "m7i.large", 2, "t", (), ""),
         Register("tg-new", 80, ("new-1",), ""),
         Mark("shop-7", ("tg-new",), (), ""),
