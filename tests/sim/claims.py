@@ -156,10 +156,10 @@ def check_status(stage: Stage) -> None:
     _, world = other.world("0 status")
     began = other.sim.account.time
     try:
-        found = status(world.records, world.traffic, SHOP, began)
+        found = status(world, SHOP)
     except BluegreenError:
         return
-    if found is None or found.not_ready or found.record.live is None:
+    if found is None or found.not_ready or found.record is None or found.record.live is None:
         return
     last = _run(other, "rollback")
     if last.code in REFUSED and other.sim.account.misfortune_at <= began:

@@ -14,14 +14,14 @@ from bluegreen.core.step import Write
 
 def best_way_back(case: Case, live: Fleet, fleets: Sequence[Fleet]) -> Fleet | None:
     """Of `fleets`, the preferred one first: who could take the traffic of `live` now; else who has most healthy instances.
-    What was rolled back is a way back only where all else is dead."""
+    Where that leaves a choice, not what was rolled back."""
     serving, mark = case.seen.healthy(live.groups), case.seen.record.rolled_back
 
-    def rank(fleet: Fleet) -> tuple[bool, bool, int]:
+    def rank(fleet: Fleet) -> tuple[bool, int, bool]:
         healthy = case.seen.healthy(fleet.groups)
         good = mark is None or mark.release != fleet.release
         able = ready(healthy, serving, fleet.count)
-        return good and able, good and healthy > 0, 0 if good and able else healthy
+        return able, 0 if able else healthy, good
 
     return max(fleets, key=rank, default=None)
 
