@@ -15,7 +15,7 @@ from bluegreen.core.fleet import Fleet, deployment_id, is_older
 from bluegreen.core.goal import Goal
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import Progress, fold
-from bluegreen.core.readiness import ready
+from bluegreen.core.readiness import ready, to_command
 from bluegreen.core.record import Record
 
 UPKEEP = ("heal", "gc")  # a rollback goes past them: they undo nothing and are nothing to go back from
@@ -56,20 +56,20 @@ def confirmed(world: World, record: Record, what: Settled) -> Outcome | None:
     for number, binding in enumerate(world.traffic.bindings(record.bindings)):
         if {arn for arn, weight in binding.by_group.items() if weight} != {live.groups[number]}:
             return None
-    healthy = _healthy(world, live)
-    sentence = f"{what.sentence}. {live.label} serves: {healthy} of {live.count or '?'} instances healthy."
-    if standby is None or not ready(_healthy(world, standby), healthy, standby.count):
-        return Outcome("unchanged", sentence, next="" if healthy else f"bluegreen heal {record.stack}")
+    serving = healthy(world, live)
+    sentence = f"{what.sentence}. {live.label} serves: {serving} of {live.count or '?'} instances healthy."
+    if standby is None or not ready(healthy(world, standby), serving, standby.count):
+        return Outcome("unchanged", sentence, next="" if serving else f"bluegreen heal {record.stack}")
     newer = is_older(live.deployment, standby.deployment)
     way = "To go forward again" if newer else "To go one further back"
     return Outcome(
         "unchanged",
         f"{sentence} {way}, name the deployment.",
-        next=f"bluegreen rollback {record.stack} --to {standby.deployment}",
+        next=to_command(record.stack, live, standby),
     )
 
 
-def _healthy(world: World, fleet: Fleet) -> int:
+def healthy(world: World, fleet: Fleet) -> int:
     """Of its group that has the fewest; 0 when one is gone."""
     return min((group.healthy if group else 0 for group in world.traffic.groups(fleet.groups).values()), default=0)
 

@@ -11,6 +11,7 @@ from bluegreen.controller.entries import tell_unread
 from bluegreen.controller.goals import moved_on, rollback_goal, stop_goal
 from bluegreen.controller.hold import Hold
 from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places, make_release
+from bluegreen.controller.restored import refuse_restored
 from bluegreen.controller.run import Run
 from bluegreen.controller.taking import known, must_be, take, take_again, when_free
 from bluegreen.controller.world import World
@@ -75,6 +76,7 @@ def _begin_deploy(world: World, job: Deploy, record: Record | None, confirmed: s
     stack = job.stack
     _refuse_elsewhere(record, stack)
     refuse_unfinished(record)
+    refuse_restored(record, world.traffic.owned(stack.name))
     places = find_places(stack, world.traffic, record)
     facts = job.facts(places[0].vpc)
     world.watcher.note(f"resolving images of {stack.name}")
@@ -132,7 +134,7 @@ def _begin_abort(world: World, record: Record, owner: Owner) -> Begun:
     if moved_on(record):
         raise Refused(
             f"{goal.deployment} is past the point of no return: its fleet is live",
-            next=f"bluegreen resume {stack} to finish it, or bluegreen rollback {stack} to go back",
+            next=f"bluegreen resume {stack} to finish it",
         )
     hold = take(world, record, owner, stop_goal(world, record, goal, "abort", by=str(owner)))
     return lambda: follow(world, hold, owner)
@@ -192,6 +194,7 @@ def _begin_gc(world: World, record: Record, owner: Owner) -> Begun:
     refuse_unfinished(record)
     instances = world.fleets.look(record.stack)
     owned = world.traffic.owned(record.stack)
+    refuse_restored(record, owned)
     tell_unread(world, record.stack, owned, instances)
     kept = world.traffic.groups(record.kept_groups)
     registered = {target.id for group in kept.values() if group for target in group.targets}

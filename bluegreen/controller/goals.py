@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bluegreen.controller.already import UPKEEP, confirmed, newest, settled
+from bluegreen.controller.already import UPKEEP, confirmed, healthy, newest, settled
 from bluegreen.controller.entries import readable
 from bluegreen.controller.resolve import before_now
+from bluegreen.controller.restored import refuse_restored
 from bluegreen.controller.world import World
 from bluegreen.core.fleet import Fleet, is_older
 from bluegreen.core.goal import Goal, RolledBack
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import Progress, fold
+from bluegreen.core.readiness import ready
 from bluegreen.core.record import Record
 from bluegreen.core.times import APPEAR_S, WATCH_S
 from bluegreen.errors import Refused
@@ -30,9 +32,11 @@ def rollback_goal(world: World, record: Record, to: str = "", *, unsafe: bool = 
         if not to and (done := settled(world, record, past)):
             if outcome := confirmed(world, record, done):
                 return outcome
-            to = (
-                record.live.deployment if record.live else ""
-            )  # somebody else moved the traffic: back to where it belongs
+            to = record.live.deployment if record.live else ""  # somebody else moved the traffic away
+        if to and record.live and to == record.live.deployment:
+            refuse_restored(
+                record, world.traffic.owned(record.stack)
+            )  # what has the traffic may be what the record lost
         goal = _swap_goal(world, record, to, past, unfinished, unsafe=unsafe, by=by)
     if record.goal and record.goal.kind == "heal":
         stopped = f"{record.goal.deployment} was stopped; bluegreen heal {record.stack} begins anew"
@@ -75,7 +79,7 @@ def _swap_goal(
             next=f"bluegreen rollback {record.stack} --to {target.deployment}, if that is what you want",
         )
     if not unsafe:
-        _refuse_unsafe(record.stack, switched_to(world, unfinished) or live, target)
+        _refuse_unsafe(world, record, switched_to(world, unfinished) or live, target)
     left = _left(world, unfinished, (target, other)) if unfinished else ()
     stopped = f"{left[0].deployment} was stopped; bluegreen gc {record.stack} terminates its fleet" if left else ""
     return Goal(
@@ -126,13 +130,17 @@ def _moved(done: Progress) -> bool:
     return any(done.gave_weight(arn) for arn in done.groups.values())
 
 
-def _refuse_unsafe(stack: str, left: Fleet, target: Fleet | None) -> None:
+def _refuse_unsafe(world: World, record: Record, left: Fleet, target: Fleet | None) -> None:
     if target is None or not left.rollback_unsafe or not is_older(target.deployment, left.deployment):
         return
+    stack = record.stack
+    entries = world.traffic.bindings(record.bindings)
+    able = ready(healthy(world, target), healthy(world, left), target.count) and all(b.exists for b in entries)
+    anyway = f"bluegreen rollback {stack} --unsafe-to {target.deployment} if it does, or " if able else ""
     raise Refused(
         f"{left.label} is declared `rollback: unsafe`: traffic stays where it is",
         why=f"{target.label} may not work with what this release leaves behind, such as a database's new schema.",
-        next=f"if it does: bluegreen rollback {stack} --unsafe-to {target.deployment}; else deploy a mended release",
+        next=f"{anyway}deploy a fixed release; bluegreen status {stack} shows both fleets",
     )
 
 
@@ -161,7 +169,7 @@ def stop_goal(world: World, record: Record, goal: Goal, kind: str, *, unsafe: bo
     done = fold(found.events)
     moved = _moved(done)
     if moved and not unsafe:
-        _refuse_unsafe(record.stack, goal.fleet, goal.live)
+        _refuse_unsafe(world, record, goal.fleet, goal.live)
     unseen = [world.clock.now() + APPEAR_S] if (record.owner and not done.attempts) or found.unreadable else []
     return Goal(
         kind="abort" if kind == "abort" else "rollback",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bluegreen.controller.commands import Begun, ended, follow, refuse_unfinished
 from bluegreen.controller.entries import readable
 from bluegreen.controller.goals import moved_on, switched_to
+from bluegreen.controller.restored import refuse_restored
 from bluegreen.controller.taking import must_be, take, when_free
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
@@ -59,6 +60,7 @@ def _begin(world: World, record: Record, owner: Owner, *, unhealthy: bool) -> Be
     resting = record.goal if record.goal and record.goal.kind == "deploy" and not moved_on(record) else None
     if resting is None:
         refuse_unfinished(record)
+    refuse_restored(record, world.traffic.owned(record.stack))
     found = _first_loss(world, record, resting, unhealthy=unhealthy)
     if found is None:
         return ended(_whole(record))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bluegreen.controller.capsule import Capsule, booted, consoles
 from bluegreen.controller.hold import Hold
 from bluegreen.controller.journal import Journal
@@ -16,6 +18,7 @@ from bluegreen.core.goal import Goal
 from bluegreen.core.guard import forbidden
 from bluegreen.core.observation import Observation, Part
 from bluegreen.core.outcome import Outcome
+from bluegreen.core.readiness import stop_command
 from bluegreen.core.step import Step
 from bluegreen.errors import (
     BluegreenError,
@@ -195,10 +198,22 @@ class Run:
             return Interrupted(f"{deployment} was interrupted", next=f"bluegreen resume {stack}{undo}")
         serving = f"{self.goal.live.label} serves as before" if self.goal.live else "nothing was live before"
         state = "the new fleet may have the traffic already" if moved else f"traffic was not moved: {serving}"
+        back = self._way_back() if moved else f"bluegreen abort {stack}"
         return Interrupted(
             f"{deployment} was interrupted; {state}",
-            next=f"bluegreen resume {stack} to go on, or bluegreen {'rollback' if moved else 'abort'} {stack} to go back",
+            next=f"bluegreen resume {stack} to go on" + (f", or {back} to go back" if back else ""),
         )
+
+    def _way_back(self) -> str:
+        """The command that stops this deployment, as far as its last look tells; "" when it would be refused."""
+        live, new = self.goal.live, self.goal.fleet
+        if new is None:
+            return ""
+        serving = self.seen.healthy(self.journal.progress.made) if live else 0
+        back = self.seen.healthy(live.groups) if live else 0
+        moved = any(self.journal.progress.gave_weight(arn) for arn in self.journal.progress.made)
+        new = replace(new, rollback_unsafe=new.rollback_unsafe and moved)
+        return stop_command(self.goal.stack, new, live, serving if moved else 0, back)
 
     def _stopped(self, error: CloudError | Refused) -> BluegreenError:
         """AWS said no. While nothing was begun that is a refusal; after that it leaves something to be finished."""
@@ -207,8 +222,8 @@ class Run:
         if free and not begun:
             return error
         stack = self.goal.stack
-        ways = {"deploy": f", or bluegreen rollback {stack}", "heal": f", or bluegreen abort {stack}"}
-        back = ways.get(self.goal.kind, "")
+        way = self._way_back() if self.goal.kind == "deploy" else ""
+        back = f", or {way}" if way else f", or bluegreen abort {stack}" if self.goal.kind == "heal" else ""
         return NeedsHuman(
             f"{self.goal.deployment} was not finished: {error.what}",
             where=error.where,

@@ -107,6 +107,12 @@ class Observation(NamedTuple):
     def weight(self, arn: str) -> int:
         return max((binding.by_group.get(arn, 0) for binding in self.bindings), default=0)
 
+    @property
+    def capacity(self) -> int:
+        """Healthy targets that receive traffic, on the binding that has fewest."""
+        weighted = ([arn for arn, weight in binding.by_group.items() if weight] for binding in self.bindings)
+        return min((sum(self.group(arn).healthy for arn in arns) for arns in weighted), default=0)
+
     def healthy(self, groups: tuple[str, ...]) -> int:
         """Healthy targets of the group that has the fewest: a fleet is as healthy as its worst binding."""
         return min((self.group(arn).healthy for arn in groups), default=0)

@@ -44,11 +44,25 @@ def no_plain_rollback(
     return ""
 
 
+def to_command(stack: str, live: Fleet, target: Fleet) -> str:
+    """The command that sends the traffic of `live` to the fleet named."""
+    unsafe = live.rollback_unsafe and is_older(target.deployment, live.deployment)
+    return f"bluegreen rollback {stack} --{'unsafe-' if unsafe else ''}to {target.deployment}"
+
+
 def way_on(stack: str, live: Fleet, standby: Fleet, mark: RolledBack | None, healthy: Callable[[Fleet], int]) -> str:
     """The command that sends the traffic of `live` to `standby`, or that makes the standby able to take it."""
     if not ready(healthy(standby), healthy(live), standby.count):
         return f"bluegreen heal {stack}"
-    reason = no_plain_rollback(live, standby, mark, healthy)
-    if live.rollback_unsafe and is_older(standby.deployment, live.deployment):
-        return f"bluegreen rollback {stack} --unsafe-to {standby.deployment}"
-    return f"bluegreen rollback {stack}" + (f" --to {standby.deployment}" if reason else "")
+    named = no_plain_rollback(live, standby, mark, healthy)
+    return to_command(stack, live, standby) if named else f"bluegreen rollback {stack}"
+
+
+def stop_command(stack: str, new: Fleet, old: Fleet | None, serving: int, back: int) -> str:
+    """The command that stops the deployment of `new`, which has the traffic and `serving` healthy instances, in favour of
+    `old` with `back` healthy ones; "" when it would be refused."""
+    if not may_return(back, serving):
+        return ""
+    if old is not None and new.rollback_unsafe:
+        return f"bluegreen rollback {stack} --unsafe-to {old.deployment}"
+    return f"bluegreen rollback {stack}"

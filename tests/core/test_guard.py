@@ -163,7 +163,11 @@ def test_what_is_healthier_than_all_that_is_kept_stays_attached(how: str) -> Non
     now = forwarding(tg_live=100, tg_left=0) if how == "weights" else forwarding(tg_left=0)
     step = PutBack(RULE, "[]", "") if how == "put back" else switch(tg_live=100)
     for live, allowed in ((1, False), (2, True)):
-        groups = {**OUT, "tg-live": group("tg-live", healthy=live, unhealthy=2), "tg-standby": group("tg-standby", unhealthy=4)}
+        groups = {
+            **OUT,
+            "tg-live": group("tg-live", healthy=live, unhealthy=2),
+            "tg-standby": group("tg-standby", unhealthy=4),
+        }
         assert (why(step, now, groups=groups) == "") is allowed, live
 
 
@@ -246,7 +250,9 @@ def test_the_healthiest_fleet_is_not_ended(step: Any, left: int, live: int, stan
     }
     told = why(step, forwarding(tg_live=100), groups=groups, instances=LEFT)
     best = max(live, standby)
-    assert told == ("" if allowed else f"it has {left} healthy instances, and neither fleet that is kept has more than {best}")
+    assert told == (
+        "" if allowed else f"it has {left} healthy instances, and neither fleet that is kept has more than {best}"
+    )
 
 
 def test_a_fleet_whose_size_is_not_known_is_never_whole() -> None:
@@ -259,7 +265,9 @@ def test_a_fleet_whose_size_is_not_known_is_never_whole() -> None:
 def test_its_healthiest_group_counts() -> None:
     instances_of_both = Group("tg-left-2", group("tg-left", healthy=1, unhealthy=1).targets)
     groups = {**OUT, "tg-left-2": instances_of_both, **NONE_WELL, "tg-live": group("tg-live", healthy=1, unhealthy=3)}
-    assert "it has 2 healthy" in why(Terminate("shop-3", ("left-1",), ""), forwarding(tg_live=100), groups=groups, instances=LEFT)
+    assert "it has 2 healthy" in why(
+        Terminate("shop-3", ("left-1",), ""), forwarding(tg_live=100), groups=groups, instances=LEFT
+    )
 
 
 def test_where_nothing_is_kept_there_is_no_last_healthy_fleet() -> None:

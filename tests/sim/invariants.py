@@ -207,6 +207,7 @@ class Promises:
         known |= {fleet.deployment for fleet in record.fleets}
         if goal is not None:
             known |= {fleet.deployment for fleet in (goal.fleet, goal.undo, *goal.left) if fleet}
+            known |= {goal.stopped.fleet.deployment} if goal.stopped and goal.stopped.fleet else set()
         for deployment in alive.keys() - known:
             if lost := alive[deployment] - self.strays:
                 self.broken(

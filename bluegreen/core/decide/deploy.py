@@ -17,6 +17,7 @@ from bluegreen.core.fleet import FULL, Weights, is_older, weights_of
 from bluegreen.core.goal import Before
 from bluegreen.core.observation import Binding
 from bluegreen.core.outcome import Outcome
+from bluegreen.core.readiness import stop_command, to_command
 from bluegreen.core.step import MakeGroup, PutBack, SetWeights, Step, Write
 from bluegreen.core.tags import BINDING, fleet_tags
 from bluegreen.core.times import LATE_S, VISIBILITY_S
@@ -52,14 +53,24 @@ def foreign_hand(case: Case) -> Decision | None:
     )
     if not case.shifting:
         return Fail(f"somebody else changed the load balancer: {what}")
+    gone = missing or any(not now.exists for now in strange)
     return Finish(
         Outcome(
             "needs-human",
             f"somebody else changed the load balancer after the switch: {what}. Both fleets keep running.",
             why="bluegreen does not write over weights that it did not set.",
-            next=f"bluegreen status {case.goal.stack}; then bluegreen rollback {case.goal.stack}",
+            next=f"bluegreen status {case.goal.stack}{'' if gone else _stop(case)}",
         )
     )
+
+
+def _stop(case: Case) -> str:
+    """How this deployment could be stopped now, as a second command."""
+    back = case.goal.live
+    old = case.seen.healthy(back.groups) if back else 0
+    serving = max(case.seen.healthy(case.groups), case.seen.capacity)
+    command = stop_command(case.goal.stack, case.fleet, back, serving if back else 0, old)
+    return f"; then {command}" if command else ""
 
 
 def undo(case: Case) -> Decision | None:
@@ -297,7 +308,9 @@ def _undone(case: Case, failed: ev.Failed) -> Outcome:
             "needs-human",
             f"{case.goal.deployment} failed ({failed.reason}) and its fleet is ended, but the weights are not as before, "
             f"by somebody else's hand: {'; '.join(strange)}.",
-            next=f"bluegreen rollback {case.goal.stack} --to {live.deployment}" if live else "",
+            next=f"bluegreen rollback {case.goal.stack} --to {live.deployment}"
+            if live and case.seen.healthy(live.groups) and not any("is gone" in one for one in strange)
+            else f"bluegreen status {case.goal.stack}",
         )
     return Outcome(
         "undone",
@@ -324,4 +337,4 @@ def _better_than_before(case: Case) -> str:
     live, standby = case.goal.live, case.goal.standby
     if live is None or standby is None or case.seen.healthy(live.groups) or not case.seen.healthy(standby.groups):
         return ""
-    return f"; then bluegreen rollback {case.goal.stack} --to {standby.deployment}"
+    return f"; then {to_command(case.goal.stack, live, standby)}"

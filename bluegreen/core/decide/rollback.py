@@ -91,12 +91,15 @@ def not_able(case: Case) -> Decision | None:
     fleet, serving = case.goal.fleet, _serving(case)
     if fleet is None or _traffic_is_right(case) or _written(case, fleet):
         return None
+    if serving and (gone := [arn for arn in fleet.groups if case.seen.groups.get(arn) is None]):
+        return _not_back(case, serving, "refused", f"The target group of {fleet.label} is gone: {', '.join(gone)}.")
     able = case.seen.healthy(fleet.groups)
     attached = case.done.first(ev.Shifting)
     if attached and not able and case.seen.at < attached.at + CHECKED_S:
         return Wait(attached.at + CHECKED_S, f"{fleet.label} is attached again: its health is checked", WATCHED)
     now = max(case.seen.healthy(serving.groups) if serving else 0, _capacity(case, fleet))
-    enough = may_return(able, now) if case.goal.undo else ready(able, now, fleet.count)
+    restored = case.goal.undo is not None or (not now and _name(case.seen.record.live) == fleet.deployment)
+    enough = may_return(able, now) if restored else ready(able, now, fleet.count)
     if enough or serving is None or _unchecked(case, fleet, now):
         return None
     reason = f"{able} of {fleet.count or '?'} instances of {fleet.label} are healthy, and {now} of what serves now"
@@ -250,6 +253,14 @@ def _written(case: Case, fleet: Fleet) -> bool:
     return case.goal.undo is None and live is not None and live.deployment == fleet.deployment != _name(case.goal.live)
 
 
+def _healable(case: Case) -> bool:
+    """Whether `heal` could do something: the groups of the kept fleets are there, and in their action."""
+    kept = [f for f in (case.seen.record.live, case.seen.record.standby) if f and f.ours]
+    return bool(kept) and all(
+        case.seen.attached(arn) and case.seen.groups.get(arn) is not None for f in kept for arn in f.groups
+    )
+
+
 def _name(fleet: Fleet | None) -> str:
     return fleet.deployment if fleet else ""
 
@@ -264,7 +275,8 @@ def _not_back(case: Case, serving: Fleet, result: Result, what: str) -> Decision
         why = "Going back would leave less capacity than there is."
         if not _capacity(case, case.goal.fleet or serving):
             why = "Nothing is healthy on either fleet: going back would not help."
-        return Finish(Outcome(result, what, why=why, next=f"bluegreen heal {stack}; or deploy another version"))
+        heal = f"bluegreen heal {stack}; or " if _healable(case) else ""
+        return Finish(Outcome(result, what, why=why, next=f"{heal}deploy another version"))
     return Finish(
         Outcome(
             "needs-human" if result == "undone" else result,
@@ -299,10 +311,13 @@ def _wanted(case: Case, number: int) -> Weights | None:
     if case.goal.undo:
         if before.weights is None:
             return None
-        return weights_of({**dict.fromkeys(now.by_group, 0), **dict(before.weights)})
+        there = {
+            arn: w for arn, w in before.weights if w or arn in now.by_group or case.seen.groups.get(arn) is not None
+        }
+        return weights_of({**dict.fromkeys(now.by_group, 0), **there})
     assert case.goal.fleet is not None
-    there = (arn for arn in before.groups if arn in now.by_group or case.seen.groups.get(arn) is not None)
-    return all_to(now, case.goal.fleet.groups[number], there)
+    known = [arn for arn in before.groups if arn in now.by_group or case.seen.groups.get(arn) is not None]
+    return all_to(now, case.goal.fleet.groups[number], known)
 
 
 def _carries(now: dict[str, int], wanted: Weights, kept: set[str]) -> bool:
