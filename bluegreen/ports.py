@@ -82,6 +82,11 @@ class Traffic(Protocol):
     def find(self, spec: TrafficSpec) -> Place:
         """The binding that the stack file means. Raises Refused when there is none, or when it cannot be used."""
 
+    def find_again(self, ref: BindingRef, groups: Sequence[str]) -> BindingRef | None:
+        """Where a rule or listener is now that is gone from where it was: the one on the same load balancer and port with
+        exactly its conditions, and nobody else's. For a reference of an older bluegreen, which has no port: the one that
+        forwards to one of `groups`. None when there is none; raises NotFound when the load balancer is gone too."""
+
     def bindings(self, refs: Sequence[BindingRef]) -> tuple[Binding, ...]: ...
 
     def groups(self, arns: Sequence[str]) -> dict[str, Group | None]: ...

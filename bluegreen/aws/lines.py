@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from bluegreen.core.event import Event, event_from_plain
 from bluegreen.core.plain import from_plain
 from bluegreen.core.record import SCHEMA, Record
+from bluegreen.core.sound import wrong
 from bluegreen.errors import Unreadable
 from bluegreen.ports import Journal
 
@@ -60,6 +61,8 @@ def record(stack: str, table: str, item: dict[str, Any] | None) -> Record | None
         for name, stands in (("epoch", item["epoch"]["N"]), ("op_id", item["op_id"]["S"])):
             if stands != str(getattr(found, name)):
                 raise ValueError(f"Record.{name}: {getattr(found, name)!r}, and the item's {name} is {stands!r}")
+        if why := wrong(found, stack):
+            raise ValueError(why)
     except WRONG as error:
         raise Unreadable(
             f"the record of {stack} cannot be read",

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bluegreen.aws.client import Aws
+from bluegreen.aws.rules import binding_name, fits, reference, wanted
 from bluegreen.core.fleet import BindingRef, OwnedGroup, Weights, weights_of
 from bluegreen.core.goal import GroupSpec
 from bluegreen.core.observation import Binding, Group, Target
-from bluegreen.core.stack import Rule
 from bluegreen.core.stack import Traffic as TrafficSpec
 from bluegreen.core.step import DeleteGroup, Deregister, MakeGroup, Mark, PutBack, Register, SetWeights, TrafficStep
 from bluegreen.core.tags import STACK, owned_group
@@ -31,16 +31,42 @@ class WeightedTraffic:
         balancer = self._balancer(spec.load_balancer)
         listener = self._listener(balancer, spec)
         rule = self._rule(listener, spec)
-        name = binding_name(spec)
-        ref = BindingRef(spec.load_balancer, listener["ListenerArn"], rule["RuleArn"], bool(rule["IsDefault"]), name)
-        if ref.default:
-            ref = BindingRef(ref.load_balancer, ref.listener, ref.listener, True, name)
+        ref = reference(spec.load_balancer, binding_name(spec), listener, rule)
         binding = _binding(ref, rule["Actions"])
         _refuse_beside(binding)
         return Place(binding, balancer["VpcId"], self._stacks(tuple(binding.by_group)))
 
     def bindings(self, refs: Sequence[BindingRef]) -> tuple[Binding, ...]:
         return tuple(self._look(ref) for ref in refs)
+
+    def find_again(self, ref: BindingRef, groups: Sequence[str]) -> BindingRef | None:
+        found = self._candidates(ref)
+        known = [new for there, new in found if there.intersection(groups)]
+        if not ref.port:
+            return known[0] if len(known) == 1 else None
+        ours = self._stacks(groups)
+        free = [new for there, new in found if self._stacks(tuple(there)) <= ours]
+        return next(iter([*known, *free]), None)
+
+    def _candidates(self, ref: BindingRef) -> list[tuple[frozenset[str], BindingRef]]:
+        """What may be the binding, made anew: the groups that it forwards to, and where it is. Without a port in `ref` that is
+        every rule or default action of the load balancer."""
+        found = []
+        for listener in self._listeners_now(ref):
+            for rule in self.aws.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"]):
+                if bool(rule["IsDefault"]) == ref.default and (not ref.port or fits(rule, wanted(ref.host, ref.path))):
+                    there = frozenset(arn for arn, _ in read_weights(rule["Actions"]) or ())
+                    found.append((there, reference(ref.load_balancer, ref.name, listener, rule)))
+        return found
+
+    def _listeners_now(self, ref: BindingRef) -> list[dict[str, Any]]:
+        try:
+            (balancer,) = self.aws.read("elbv2", "describe_load_balancers", Names=[ref.load_balancer])["LoadBalancers"]
+        except (NotFound, ValueError) as error:
+            raise NotFound(f"load balancer {ref.load_balancer} is gone") from error
+        arn = balancer["LoadBalancerArn"]
+        listeners = self.aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn)
+        return [listener for listener in listeners if ref.port in (0, listener["Port"])]
 
     def groups(self, arns: Sequence[str]) -> dict[str, Group | None]:
         return {arn: self._group(arn) for arn in arns}
@@ -121,9 +147,8 @@ class WeightedTraffic:
 
     def _rule(self, listener: dict[str, Any], spec: TrafficSpec) -> dict[str, Any]:
         rules = self.aws.pages("elbv2", "describe_rules", "Rules", ListenerArn=listener["ListenerArn"])
-        wanted = _conditions(spec.rule)
         for rule in rules:
-            if bool(rule["IsDefault"]) == (not wanted) and _read_conditions(rule) == wanted:
+            if fits(rule, wanted(spec.rule.host, spec.rule.path)):
                 return rule
         raise Refused(
             f"no rule of {spec.load_balancer}:{spec.listener} has exactly these conditions: {binding_name(spec)}",
@@ -150,11 +175,13 @@ class WeightedTraffic:
             return None
         return Group(arn, tuple(_target(item) for item in found))
 
-    def _stacks(self, arns: tuple[str, ...]) -> frozenset[str]:
-        """The stacks whose tag the groups carry."""
-        if not arns:
-            return frozenset()
-        return frozenset(tag["Value"] for item in self._tags(arns) for tag in item["Tags"] if tag["Key"] == STACK)
+    def _stacks(self, arns: Sequence[str]) -> frozenset[str]:
+        """The stacks whose tag the groups carry, as far as these exist."""
+        try:
+            found = [item for batch in _batches(tuple(arns), TAGS_OF) for item in self._tags(batch)]
+        except NotFound:
+            return self._stacks(arns[:-1]) | self._stacks(arns[-1:]) if len(arns) > 1 else frozenset()
+        return frozenset(tag["Value"] for item in found for tag in item["Tags"] if tag["Key"] == STACK)
 
     def _write(self, ref: BindingRef, actions: list[dict[str, Any]]) -> None:
         if ref.default:
@@ -183,12 +210,6 @@ class WeightedTraffic:
         return str(arn)
 
 
-def binding_name(spec: TrafficSpec) -> str:
-    """ "shop-alb:443 host shop.example.com", or "shop-alb:443 default action"."""
-    parts = [f"host {spec.rule.host}" if spec.rule.host else "", f"path {spec.rule.path}" if spec.rule.path else ""]
-    return f"{spec.load_balancer}:{spec.listener} " + (" ".join(p for p in parts if p) or "default action")
-
-
 def forward(weights: Weights) -> dict[str, Any]:
     groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights]
     return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
@@ -213,20 +234,6 @@ def _target(item: dict[str, Any]) -> Target:
     text = health.get("Description") or ""
     reason = ": ".join(part for part in (health.get("Reason"), text) if part)
     return Target(item["Target"]["Id"], health["State"], reason)
-
-
-def _conditions(rule: Rule) -> dict[str, list[str]]:
-    pairs = {"host-header": rule.host, "path-pattern": rule.path}
-    return {field: [value] for field, value in pairs.items() if value}
-
-
-def _read_conditions(rule: dict[str, Any]) -> dict[str, list[str]]:
-    configs = {"host-header": "HostHeaderConfig", "path-pattern": "PathPatternConfig"}
-    found: dict[str, list[str]] = {}
-    for condition in rule.get("Conditions", []):
-        field = condition["Field"]
-        found[field] = condition.get(configs.get(field, ""), {}).get("Values") or condition.get("Values") or ["?"]
-    return found
 
 
 def _beside(actions: list[dict[str, Any]]) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from bluegreen.controller.entries import tell_unread
 from bluegreen.controller.goals import moved_on, rollback_goal, stop_goal
 from bluegreen.controller.hold import Hold
+from bluegreen.controller.journal import Journal
+from bluegreen.controller.rebind import ELSEWHERE, Found, find_bindings, keep, refuse_unseen, tag_groups, words
 from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places, make_release
 from bluegreen.controller.restored import refuse_restored
 from bluegreen.controller.run import Run
@@ -73,15 +75,18 @@ def deploy(world: World, job: Deploy) -> Outcome:
 
 def _begin_deploy(world: World, job: Deploy, record: Record | None, confirmed: set[tuple[str, str]]) -> Begun:
     """`confirmed` are the questions that were answered with yes: none is asked twice."""
-    stack = job.stack
-    _refuse_elsewhere(record, stack)
+    _refuse_elsewhere(record, job.stack)
     refuse_unfinished(record)
-    refuse_restored(record, world.traffic.owned(stack.name))
-    places = find_places(stack, world.traffic, record)
+    refuse_restored(record, world.traffic.owned(job.stack.name))
+    found = find_bindings(world, record) if record else None
+    stack, places, found = find_places(job.stack, world, found)
+    record = found.record if found else None
     facts = job.facts(places[0].vpc)
     world.watcher.note(f"resolving images of {stack.name}")
     release, rendered = make_release(stack, job.version, facts, job.images, job.render)
     if already := _already_live(world, record, release.id):
+        if found:
+            keep(world, found)
         return ended(already)
     _refuse_rolled_back(record, release.id, world.clock.now())
     question = (release.id, record.live.label if record and record.live else "nothing")
@@ -92,7 +97,7 @@ def _begin_deploy(world: World, job: Deploy, record: Record | None, confirmed: s
     job.prepare()
     pinned = replace(record or Record(stack.name, 0), account=stack.account, region=stack.region)
     hold = Hold.take(world.records, world.clock, pinned, stack.name, job.owner, goal, world.ids)
-    return lambda: follow(world, hold, job.owner, rendered.text, rendered.user_data)
+    return lambda: follow(world, hold, job.owner, rendered.text, rendered.user_data, found)
 
 
 def rollback(world: World, stack: str, owner: Owner, to: str = "", *, unsafe: bool = False) -> Outcome:
@@ -119,9 +124,13 @@ def abort(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcom
 
 
 def _begin_abort(world: World, record: Record, owner: Owner) -> Begun:
-    stack, goal = record.stack, record.goal
+    found = find_bindings(world, record)
+    record, stack, goal = found.record, record.stack, found.record.goal
     if goal is None:
         return ended(Outcome("aborted", f"nothing is under way on {stack}: nothing to abort."))
+    if found.gone:
+        hold = take_again(world, record, owner, goal)
+        return lambda: _drop(world, hold, goal, words(found))
     if not goal.undoable:
         raise Refused(
             f"{goal.kind} {goal.deployment} was not finished: it can be finished, not undone",
@@ -130,18 +139,29 @@ def _begin_abort(world: World, record: Record, owner: Owner) -> Begun:
     if goal.kind == "heal":
         world.records.events(goal.deployment)  # what cannot be read is met before the stack is taken
         hold = take_again(world, record, owner, goal)
-        return lambda: _give_up(world, hold, goal, owner)
+        return lambda: _give_up(world, hold, goal, owner, found)
     if moved_on(record):
         raise Refused(
             f"{goal.deployment} is past the point of no return: its fleet is live",
             next=f"bluegreen resume {stack} to finish it",
         )
     hold = take(world, record, owner, stop_goal(world, record, goal, "abort", by=str(owner)))
-    return lambda: follow(world, hold, owner)
+    return lambda: follow(world, hold, owner, found=found)
 
 
-def _give_up(world: World, hold: Hold, goal: Goal, owner: Owner) -> Outcome:
+def _drop(world: World, hold: Hold, goal: Goal, gone: str) -> Outcome:
+    """A binding is gone, so nothing can be switched and nothing may be ended: the goal is dropped, and all keeps running."""
+    what = f"{goal.kind} {goal.deployment} was given up: {gone}. All instances keep running."
+    journal = Journal(world.records, world.watcher, goal.deployment, hold)
+    journal.write(ev.Finished(world.clock.now(), "aborted", what))
+    hold.let_go(keep_goal=False)
+    then = f"create it again, or {ELSEWHERE}; then bluegreen gc {goal.stack} to end what {goal.deployment} left behind"
+    return Outcome("needs-human", what, why="Without it no traffic can be switched here.", next=then)
+
+
+def _give_up(world: World, hold: Hold, goal: Goal, owner: Owner, found: Found) -> Outcome:
     """The same heal, gone on with as one that has failed."""
+    tag_groups(world, hold, found)
     run = Run(world, hold, goal)
     if not run.journal.progress.events:
         run.journal.write(ev.Started(world.clock.now(), hold.record.epoch, owner, goal))
@@ -158,7 +178,8 @@ def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outco
 
 
 def _begin_resume(world: World, record: Record, owner: Owner) -> Begun:
-    stack, goal = record.stack, record.goal
+    found = find_bindings(world, record) if record.goal else Found(record)
+    record, stack, goal = found.record, record.stack, found.record.goal
     if goal is None and record.rolled_back and not record.rolled_back.acknowledged:
         return ended(_acknowledge(world, record, record.rolled_back))
     if goal is None:
@@ -170,12 +191,15 @@ def _begin_resume(world: World, record: Record, owner: Owner) -> Begun:
             f"{goal.deployment} ended before its first line was written: there is nothing to go on from",
             next=f"bluegreen abort {stack}, then bluegreen {again}",
         )
+    refuse_unseen(found, f"{goal.deployment} cannot go on")
     hold = take_again(world, record, owner, goal)
-    return lambda: _go_on(world, hold, goal, owner)
+    return lambda: _go_on(world, hold, goal, owner, found)
 
 
-def _go_on(world: World, hold: Hold, goal: Goal, owner: Owner) -> Outcome:
+def _go_on(world: World, hold: Hold, goal: Goal, owner: Owner, found: Found) -> Outcome:
     run = Run(world, hold, goal)
+    if found.moved:
+        tag_groups(world, hold, found, *((run.journal.progress.named(goal.fleet),) if goal.fleet else ()))
     started = run.journal.progress.first(ev.Started)
     if isinstance(started, ev.Started) and started.user_data:
         run.performer.user_data = base64.b64decode(started.user_data)
@@ -192,6 +216,9 @@ def gc(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
 
 def _begin_gc(world: World, record: Record, owner: Owner) -> Begun:
     refuse_unfinished(record)
+    found = find_bindings(world, record)
+    refuse_unseen(found, "nothing was ended")
+    record = found.record
     instances = world.fleets.look(record.stack)
     owned = world.traffic.owned(record.stack)
     refuse_restored(record, owned)
@@ -201,6 +228,7 @@ def _begin_gc(world: World, record: Record, owner: Owner) -> Begun:
     left = left_behind(record, owned, instances, registered)
     lost = strays(record, kept, instances)
     if not left and not lost:
+        keep(world, found)
         return ended(Outcome("unchanged", f"{record.stack}: nothing was left behind."))
     goal = Goal(
         kind="gc",
@@ -215,13 +243,22 @@ def _begin_gc(world: World, record: Record, owner: Owner) -> Begun:
         lost=lost,
     )
     hold = take(world, record, owner, goal)
-    return lambda: follow(world, hold, owner)
+    return lambda: follow(world, hold, owner, found=found)
 
 
-def follow(world: World, hold: Hold, owner: Owner, text: str = "", user_data: bytes | None = None) -> Outcome:
+def follow(
+    world: World,
+    hold: Hold,
+    owner: Owner,
+    text: str = "",
+    user_data: bytes | None = None,
+    found: Found | None = None,
+) -> Outcome:
     goal = hold.record.goal
     assert goal is not None
     try:
+        if found is not None:
+            tag_groups(world, hold, found)
         run = Run(world, hold, goal, user_data)
         run.journal.write(ev.Started(world.clock.now(), hold.record.epoch, owner, goal, text))
     except (CloudError, Refused):

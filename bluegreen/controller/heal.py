@@ -8,6 +8,7 @@ from dataclasses import replace
 from bluegreen.controller.commands import Begun, ended, follow, refuse_unfinished
 from bluegreen.controller.entries import readable
 from bluegreen.controller.goals import moved_on, switched_to
+from bluegreen.controller.rebind import find_bindings, keep, refuse_unseen
 from bluegreen.controller.restored import refuse_restored
 from bluegreen.controller.taking import must_be, take, when_free
 from bluegreen.controller.world import World
@@ -34,7 +35,7 @@ def heal(world: World, stack: str, owner: Owner, *, unhealthy: bool = False, wai
                 raise
             kind = Held if isinstance(error, Held) else NeedsHuman
             what = f"{' '.join(said)} But it did not go on: {error.what}"
-            raise kind(what, where=error.where, why=error.why, next=f"bluegreen heal {stack}") from error
+            raise kind(what, where=error.where, why=error.why, next=error.next or f"bluegreen heal {stack}") from error
         if said and outcome.result == "unchanged":
             return Outcome("healed", " ".join(said))
         if outcome.result != "healed":
@@ -57,16 +58,20 @@ def _one(world: World, stack: str, owner: Owner, *, unhealthy: bool, wait_s: flo
 
 
 def _begin(world: World, record: Record, owner: Owner, *, unhealthy: bool) -> Begun:
+    found = find_bindings(world, record)
+    record = found.record
     resting = record.goal if record.goal and record.goal.kind == "deploy" and not moved_on(record) else None
     if resting is None:
         refuse_unfinished(record)
+    refuse_unseen(found, "nothing was healed")
     refuse_restored(record, world.traffic.owned(record.stack))
-    found = _first_loss(world, record, resting, unhealthy=unhealthy)
-    if found is None:
+    lost = _first_loss(world, record, resting, unhealthy=unhealthy)
+    if lost is None:
+        keep(world, found)
         return ended(_whole(record))
-    goal, user_data = found
+    goal, user_data = lost
     hold = take(world, record, owner, goal)
-    return lambda: follow(world, hold, owner, user_data, base64.b64decode(user_data))
+    return lambda: follow(world, hold, owner, user_data, base64.b64decode(user_data), found)
 
 
 def _whole(record: Record) -> Outcome:
@@ -91,10 +96,16 @@ def _first_loss(world: World, record: Record, resting: Goal | None, *, unhealthy
     fleets = _fleets(world, record, resting)
     groups = world.traffic.groups(tuple(arn for fleet in fleets for arn in fleet.groups))
     bindings = resting.bindings if resting else record.bindings
+    lost_groups: list[Refused] = []
     for fleet in fleets:
         if gone := [arn for arn in fleet.groups if groups.get(arn) is None]:
-            raise Refused(f"the target group of {fleet.label} is gone: it cannot be healed", where=", ".join(gone))
+            lost_groups.append(_without_group(fleet, gone))
+            continue
         stay, lost = losses(fleet, groups, instances, unhealthy=unhealthy)
+        if len(stay) > fleet.count:
+            world.watcher.note(
+                f"the record says that {fleet.label} has {fleet.count}, and {len(stay)} of it are healthy: none is terminated"
+            )
         if lost or len(stay) < fleet.count:
             _refuse_detached(world, record.stack, bindings, fleet)
             start = _start(world, fleet)
@@ -115,7 +126,18 @@ def _first_loss(world: World, record: Record, resting: Goal | None, *, unhealthy
                 stopped=resting,
             )
             return goal, start.user_data
+    if lost_groups:
+        raise lost_groups[0]
     return None
+
+
+def _without_group(fleet: Fleet, gone: list[str]) -> Refused:
+    return Refused(
+        f"the target group of {fleet.label} is gone: it cannot be healed",
+        where=", ".join(gone),
+        why="A target group belongs to one fleet, and is made with it.",
+        next="bluegreen deploy FILE: a new fleet with a target group of its own takes its place",
+    )
 
 
 def _start(world: World, fleet: Fleet) -> ev.Started:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bluegreen.controller.by_tags import told_by_tags
+from bluegreen.controller.rebind import Found, moved_to
+from bluegreen.controller.world import World
 from bluegreen.core.chain import Lineage
 from bluegreen.core.fleet import FULL, BindingRef, Colour, Fleet, deployment_id, group_name
 from bluegreen.core.goal import Before, Goal, GroupSpec, LaunchSpec
@@ -54,14 +56,70 @@ def stack_architecture(stack: Stack) -> str:
     return next(iter(kinds))
 
 
-def find_places(stack: Stack, traffic: Traffic, record: Record | None) -> tuple[Place, ...]:
-    """The bindings as they are now. Raises Refused when they are another stack's, or not as the record says."""
-    places = tuple(traffic.find(spec) for spec in stack.traffic)
+def find_places(stack: Stack, world: World, found: Found | None) -> tuple[Stack, tuple[Place, ...], Found | None]:
+    """The bindings that the stack file means, as they are now: the stack with them in the order of the record, and the record
+    with those that take the place of what is gone. Raises Refused when they are another stack's, or not as the record says."""
+    places = tuple(world.traffic.find(spec) for spec in stack.traffic)
+    record = found.record if found else None
     for place in places:
         _check_owner(stack, place, record)
-        if record is not None and record.live is not None:
-            _check_drift(place, record, traffic)
-    return places
+    if found is None or record is None or record.live is None:
+        return stack, places, found
+    found = _moved(stack, places, found, world.watcher.note)
+    arns = [ref.arn for ref in found.record.bindings]
+    pairs = sorted(zip(places, stack.traffic, strict=True), key=lambda pair: arns.index(pair[0].binding.ref.arn))
+    places = tuple(place for place, _ in pairs)
+    health = world.traffic.groups(found.record.kept_groups)
+    for fleet in (found.record.live, found.record.standby):
+        if fleet and (lost := [arn for arn in fleet.groups if health.get(arn) is None]):
+            world.watcher.note(f"the target group of {fleet.label} is gone, it can serve no more: {', '.join(lost)}")
+    for number, place in enumerate(places):
+        _check_drift(place, number, found, {arn for arn, group in health.items() if group}, world.traffic)
+    return stack._replace(traffic=tuple(spec for _, spec in pairs)), places, found
+
+
+def _moved(stack: Stack, places: tuple[Place, ...], found: Found, note: Callable[[str], None]) -> Found:
+    """The record's bindings that are gone, replaced by what the stack file names now. Raises Refused for one that is there."""
+    record = found.record
+    file = {place.binding.ref.arn: place.binding.ref for place in places}
+    old = [ref for ref in record.bindings if ref.arn not in file]
+    new = [ref for arn, ref in file.items() if arn not in {ref.arn for ref in record.bindings}]
+    if len(places) != len(record.bindings):
+        raise Refused(
+            f"traffic for {record.stack} enters at {_count(record.bindings)}, but the stack file names {_count(places)}",
+            where=f"{stack.source}: traffic",
+            why="Adding a binding to a live stack, or taking one away, is not supported.",
+            next=f"name these in the stack file: {', '.join(ref.name for ref in record.bindings)}",
+        )
+    for ref, now in zip(old, new, strict=True):
+        if ref.arn not in found.gone:
+            raise _elsewhere(stack, ref, now)
+        note(
+            f"{found.gone[ref.arn]}: traffic for {record.stack} enters at {now.name} from now on, as the stack file says"
+        )
+    moved = {ref.arn: now for ref, now in zip(old, new, strict=True)}
+    gone = {arn: what for arn, what in found.gone.items() if arn not in moved}
+    return Found(moved_to(record, moved), {**found.moved, **moved}, gone)
+
+
+def _count(bindings: Sequence[object]) -> str:
+    return f"{len(bindings)} binding{'s' if len(bindings) != 1 else ''}"
+
+
+def _elsewhere(stack: Stack, ref: BindingRef, now: BindingRef) -> Refused:
+    if ref.name == now.name:
+        return Refused(
+            f"two rules have the same conditions: {now.name}",
+            where=f"{now.arn} (as the stack file finds it), {ref.arn} (with the traffic of {stack.name})",
+            why="bluegreen cannot tell which of them is meant.",
+            next="delete the one that is not needed: aws elbv2 delete-rule --rule-arn ARN",
+        )
+    return Refused(
+        f"Traffic for {stack.name} is on {ref.name}, but the stack file points to {now.name}.",
+        where=f"{stack.source}: traffic",
+        why=f"Moving a stack to another rule is not supported while {ref.name} exists.",
+        next=f"correct the stack file; or, to move the stack, delete {ref.arn} first",
+    )
 
 
 def _check_owner(stack: Stack, place: Place, record: Record | None) -> None:
@@ -80,29 +138,35 @@ def _check_owner(stack: Stack, place: Place, record: Record | None) -> None:
         )
 
 
-def _check_drift(place: Place, record: Record, traffic: Traffic) -> None:
-    """The weights must be as the record has them: nobody else's change is ever written over."""
-    assert record.live is not None
-    expected = set(record.live.groups)
+def _check_drift(place: Place, number: int, found: Found, existing: set[str], traffic: Traffic) -> None:
+    """The weights must be as the record has them: nobody else's change is ever written over. Where nothing of the live fleet
+    can serve any more, what the stack's other fleets have is no such change, and neither is a new rule that forwards nothing."""
+    record, ref, live = found.record, place.binding.ref, found.record.live
+    assert live is not None
     weighted = {arn for arn, weight in place.binding.by_group.items() if weight}
-    if place.binding.ref.arn not in {b.arn for b in record.bindings}:
+    if weighted == {live.groups[number]}:
+        return
+    lost = live.groups[number] not in existing
+    if lost and weighted <= {fleet.groups[number] for fleet in record.fleets}:
+        return
+    if place.binding.weights is None and ref in found.moved.values():
+        return
+    if told := told_by_tags(record, weighted, traffic.owned(record.stack)):
         raise Refused(
-            f"{place.binding.ref.name} is not where {record.live.label} serves: {', '.join(b.name for b in record.bindings)}",
-            why="Moving a stack to another rule is not supported.",
+            told.sentence,
+            why=f"The record still says that {live.label} is live, and a deployment would start from that.",
+            next=told.next,
         )
-    if not weighted <= expected or not weighted:
-        names = {arn: fleet.label for fleet in record.fleets for arn in fleet.groups}
-        if told := told_by_tags(record, weighted, traffic.owned(record.stack)):
-            raise Refused(
-                told.sentence,
-                why=f"The record still says that {record.live.label} is live, and a deployment would start from that.",
-                next=told.next,
-            )
-        raise Refused(
-            f"the weights on {place.binding.ref.name} are not ours: {words(place.binding.weights, names)}",
-            why=f"The record says that {record.live.label} is live with all the traffic.",
-            next=f"put them right: bluegreen rollback {record.stack} --to {record.live.deployment}; then deploy again",
-        )
+    names = {arn: fleet.label for fleet in record.fleets for arn in fleet.groups}
+    restore = f"bluegreen rollback {record.stack} --to {live.deployment}"
+    raise Refused(
+        f"the weights on {ref.name} are not ours: {words(place.binding.weights, names)}",
+        where=ref.arn,
+        why=f"The record says that {live.label} is live with all the traffic{', but its target group is gone' if lost else ''}.",
+        next=f"put them right: {restore}; then deploy again"
+        if not lost
+        else "set its action to a fixed response; then deploy again",
+    )
 
 
 def make_release(stack: Stack, version: str, facts: Facts, images: Images, render: Render) -> tuple[Release, Rendered]:
@@ -131,7 +195,8 @@ def adopted(stack: str, places: tuple[Place, ...], colour: Colour) -> Fleet | No
     groups = [live_group(place.binding.weights or ()) for place in places]
     if not all(groups):
         raise Refused(
-            f"{forwards[0].binding.ref.name} shares its traffic between target groups: {forwards[0].binding.weights}",
+            f"{forwards[0].binding.ref.name} splits its traffic between several target groups: "
+            f"{words(forwards[0].binding.weights, {})}.",
             why="The first deployment takes over from one live group.",
             next="give one of them all the weight first",
         )

@@ -15,9 +15,9 @@ def all_to(binding: Binding, group: str, also: Iterable[str] = ()) -> Weights:
     return weights_of({**dict.fromkeys(binding.by_group, 0), **dict.fromkeys(also, 0), group: FULL})
 
 
-def attach(binding: Binding, group: str) -> Weights:
-    """`group` joins the action at weight 0; nothing else moves."""
-    return weights_of({**binding.by_group, group: 0})
+def attach(binding: Binding, *groups: str) -> Weights:
+    """The groups join the action, at weight 0 if they are new to it; nothing else moves."""
+    return weights_of({**dict.fromkeys(groups, 0), **binding.by_group})
 
 
 def without(binding: Binding, groups: Iterable[str]) -> Weights:

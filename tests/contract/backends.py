@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,19 @@ class Backend:
 
     def hide(self, seconds: float) -> None:
         """Instances launched from now on are not shown for so long."""
+        raise NotImplementedError
+
+    def make_rule_anew(self) -> None:
+        """Somebody deletes the rule and creates it again: the same conditions, and a fixed response."""
+        elb, (ref,) = self.boto(), (self.place().binding.ref,)
+        (old,) = elb.describe_rules(RuleArns=[ref.arn])["Rules"]
+        conditions = [{"Field": "host-header", "HostHeaderConfig": {"Values": [self.spec.rule.host]}}]
+        elb.delete_rule(RuleArn=ref.arn)
+        fixed = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503", "ContentType": "text/plain"}}
+        elb.create_rule(ListenerArn=ref.listener, Priority=int(old["Priority"]), Conditions=conditions, Actions=[fixed])
+
+    def boto(self) -> Any:
+        """A client of Elastic Load Balancing that is not ours."""
         raise NotImplementedError
 
     def close(self) -> None: ...
@@ -135,6 +149,16 @@ class Simulated(Backend):
 
         self.sim.arm([Trouble(1, "hidden", "RunInstances", seconds)])
 
+    def make_rule_anew(self) -> None:
+        from tests.sim.aws import FIXED
+        from tests.sim.physics import Rule
+
+        old = self.sim.rules[self.spec]
+        assert old is not None
+        new = Rule(replace(old.ref, arn=f"{old.ref.arn}9"), None, FIXED)
+        del self.sim.account.rules[old.ref.arn]
+        self.sim.account.rules[new.ref.arn] = self.sim.rules[self.spec] = new
+
 
 class Sandboxed(Backend):
     def __init__(self) -> None:
@@ -156,6 +180,9 @@ class Sandboxed(Backend):
     def hide(self, seconds: float) -> None:
         self.stage.engine._lifetimes._visibility_s = seconds
 
+    def boto(self) -> Any:
+        return self.stage.boto.client("elbv2")
+
 
 class Real(Backend):
     """A real account. The file of the opt-in variable is a JSON object: region, table, load_balancer, listener, host, subnet,
@@ -168,7 +195,8 @@ class Real(Backend):
         from bluegreen.aws.weighted import WeightedTraffic
 
         given: dict[str, Any] = json.loads(Path(os.environ[OPT_IN]).read_text("utf-8"))
-        aws = Aws(given["region"], sleep=time.sleep)
+        self.region = given["region"]
+        aws = Aws(self.region, sleep=time.sleep)
         self.fleets, self.traffic = Ec2Fleets(aws), WeightedTraffic(aws)
         self.records = DynamoRecords(aws, given["table"])
         self.stack = f"c{int(time.time()) % 10**8}"
@@ -180,8 +208,13 @@ class Real(Backend):
     def pass_time(self, seconds: float) -> None:
         time.sleep(seconds)
 
+    def boto(self) -> Any:
+        import boto3
+
+        return boto3.client("elbv2", self.region)
+
     def close(self) -> None:
-        self.traffic.perform(PutBack(self.before.ref, self.before.action, "as it was"))
+        self.traffic.perform(PutBack(self.place().binding.ref, self.before.action, "as it was"))
         alive = [i.id for i in self.fleets.look(self.stack) if not i.gone]
         if alive:
             self.terminate(*alive)

@@ -128,6 +128,34 @@ def test_what_does_not_exist_is_none_or_not_found(backend: Backend) -> None:
     backend.delete(NO_GROUP)
 
 
+def test_a_rule_made_anew_is_found_by_its_conditions(backend: Backend) -> None:
+    ref = backend.place().binding.ref
+    assert (ref.port, ref.host, ref.path) == (backend.spec.listener, backend.spec.rule.host, "")
+    assert backend.traffic.find_again(ref, ()) == ref
+    backend.make_rule_anew()
+    (gone,) = backend.traffic.bindings([ref])
+    assert not gone.exists
+    found = backend.traffic.find_again(ref, ())
+    assert found is not None and found.arn != ref.arn and replace(found, arn=ref.arn) == ref
+    assert found == backend.place().binding.ref
+    assert backend.traffic.find_again(replace(ref, host="other.example.com"), ()) is None
+    assert backend.traffic.find_again(replace(ref, path="/other"), ()) is None
+    assert backend.traffic.find_again(replace(ref, port=ref.port + 1), ()) is None
+    with pytest.raises(NotFound):
+        backend.traffic.find_again(replace(ref, load_balancer="none"), ())
+
+
+def test_without_its_conditions_a_rule_is_found_by_the_groups_that_it_forwards_to(backend: Backend) -> None:
+    ref, arn = backend.place().binding.ref, backend.group("g")
+    backend.make_rule_anew()
+    old = replace(ref, port=0, host="", path="")
+    assert backend.traffic.find_again(old, (arn,)) is None
+    backend.weigh((arn, 1))
+    found = backend.traffic.find_again(old, (arn,))
+    assert found == backend.place().binding.ref
+    assert backend.traffic.find_again(old, (NO_GROUP,)) is None
+
+
 def test_only_running_instances_can_be_registered(backend: Backend) -> None:
     arn = backend.group("g")
     (name,) = backend.running("a")

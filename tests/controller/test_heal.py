@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bluegreen.core.event import Failed, Started
@@ -211,7 +213,7 @@ def test_a_heal_of_the_second_fleet_that_cannot_begin_says_what_the_first_one_di
     without_journal(stage, "shop-1")
     with pytest.raises(NeedsHuman, match="1 launched anew") as caught:
         stage.heal()
-    assert caught.value.next == "bluegreen heal shop"
+    assert caught.value.next.startswith("bluegreen deploy FILE"), "to heal it again would be refused"
 
 
 def test_gc_ends_what_no_group_knows_and_no_member(stage: Stage) -> None:
@@ -240,3 +242,36 @@ def test_the_reason_of_an_aborted_heal_stands_in_its_journal(stage: Stage) -> No
     stage.abort()
     assert [e.reason for e in stage.records.events("shop-3") if isinstance(e, Failed)] == ["it was aborted"]
     assert stage.running() == {"A": 4, "B": 3}
+
+
+@pytest.mark.parametrize("role", ["live", "standby"])
+def test_a_healthy_instance_is_never_dead_whatever_the_record_says(stage: Stage, role: str) -> None:
+    """A record edited by hand: with a count of 1, three healthy instances used to be ended, called dead."""
+    record = stage.record()
+    fleet = getattr(record, role)
+    edited = replace(record, op_id="edited", **{role: replace(fleet, count=1)})
+    stage.records.write(edited, record.epoch, record.op_id)
+    notes: list[str] = []
+    stage.eyes.note = notes.append  # type: ignore[method-assign]
+    for unhealthy in (False, True):
+        assert stage.heal(unhealthy=unhealthy).result == "unchanged"
+    assert stage.running() == {"A": 4, "B": 4} and not stage.eyes.steps
+    assert f"the record says that {fleet.label} has 1, and 4 of it are healthy: none is terminated" in notes
+    kill(stage, fleet.version)
+    assert stage.heal().exit_code == 0 and len(stage.of(fleet.version)) == 3
+
+
+def test_one_that_gets_healthy_again_while_it_is_replaced_stays(stage: Stage) -> None:
+    sick = stage.of("B")[0]
+    stage.sick.add(sick)
+    stage.clock.time += 60
+
+    def recover(step: Step) -> None:
+        if isinstance(step, Register):
+            stage.sick.clear()
+            stage.clock.time += 30
+
+    stage.eyes.on_step = recover
+    assert stage.heal(unhealthy=True).result == "healed"
+    assert sick in stage.of("B") and len(stage.of("B")) == 5
+    assert stage.heal(unhealthy=True).result == "unchanged" and len(stage.of("B")) == 5

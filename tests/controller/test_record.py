@@ -53,6 +53,22 @@ EDITS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda body: body["live"].update(groups="tg"), "Record.live.groups"),
     (lambda body: body["standby"].pop("deployment"), "Record.standby"),
     (lambda body: body.update(bindings=[{}]), "Record.bindings[0]"),
+    # what parses, and cannot be so: each was believed, and heal or gc ended what served
+    (lambda body: body["live"].update(count=0), "Record.live.count: 0; a fleet has at least one instance"),
+    (lambda body: body["live"].update(count=-1), "Record.live.count: -1"),
+    (lambda body: body.update(standby=body["live"]), "Record.standby: shop-2 is also in live"),
+    (lambda body: body["standby"].update(groups=body["live"]["groups"]), "Record.standby: arn:"),
+    (lambda body: body.update(bindings=[]), "Record.bindings: none, and there is a live fleet"),
+    (lambda body: body["live"].update(groups=[]), "Record.live.groups: 0, and there are 1 bindings"),
+    (lambda body: body["live"].update(groups=["x"]), "Record.live.groups[0]: 'x' is not the ARN of a target group"),
+    (lambda body: body.update(stack="other"), "Record.stack: 'other', and the item's key is 'shop'"),
+    (lambda body: body["live"].update(deployment="x"), "Record.live.deployment: x is not a deployment id"),
+    (lambda body: body["live"].update(deployment="shop-99"), "Record.live.deployment: shop-99 is not within 1 to 2"),
+    (lambda body: body["standby"].update(deployment="web-1"), "web-1 is not a deployment of shop"),
+    (lambda body: body.update(live=None), "Record.live: null, and there is a standby"),
+    (lambda body: body.update(doomed=[body["live"]]), "Record.doomed[0]: shop-2 is also in live"),
+    (lambda body: body.update(lease_s=0), "Record.lease_s: 0 is not within 1 to 3600"),
+    (lambda body: body["bindings"][0].update(arn="x"), "Record.bindings[0].arn: 'x' is not the ARN of a listener rule"),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bluegreen.core.event import Event
 from bluegreen.core.fleet import split_deployment
 from bluegreen.core.record import Record
+from bluegreen.core.sound import wrong
 from bluegreen.errors import CloudError, LineTaken, NotFound, OutcomeUnknown, Superseded, Throttled, Unreadable
 from bluegreen.ports import Journal
 
@@ -84,6 +85,7 @@ class SimRecords:
     def _put(self, record: Record, epoch: int, op_id: str) -> None:
         if self.ledger.ill:
             self.ledger.answer("PutItem", self.hand.sim.account.time)
+        assert (why := wrong(record, record.stack)) == "", f"the controller writes a record that it would refuse: {why}"
         now = self.ledger.records.get(record.stack)
         if not (now is None if not epoch else now is not None and (now.epoch, now.op_id) == (epoch, op_id)):
             raise CloudError(f"AWS refused PutItem: {CONDITION_FAILED}", action="PutItem", code=CONDITION_FAILED)

@@ -134,6 +134,32 @@ class SimTraffic:
         pools = (self.account.pools.get(arn) for arn, _ in weights)
         return frozenset(pool.tags[STACK] for pool in pools if pool is not None and STACK in pool.tags)
 
+    def find_again(self, ref: BindingRef, groups: Sequence[str]) -> BindingRef | None:
+        call = self.hand.call
+        call("DescribeLoadBalancers", ref.load_balancer, lambda: None)
+        if ref.load_balancer not in {spec.load_balancer for spec in self.hand.sim.rules}:
+            raise NotFound(f"load balancer {ref.load_balancer} is gone")
+        call("DescribeListeners", ref.load_balancer, lambda: None)
+        rules = call("DescribeRules", ("all of", ref.load_balancer), lambda: [r.seen() for r in self._rules_of(ref)])
+        known = [rule for rule in rules if set(rule.by_group).intersection(groups)]
+        if not ref.port:
+            return known[0].ref if len(known) == 1 else None
+        ours = call("DescribeTags", tuple(groups), self._stacks, tuple((arn, 0) for arn in groups))
+        for rule in known + rules:
+            if call("DescribeTags", rule.weights, self._stacks, rule.weights or ()) <= ours or rule in known:
+                return rule.ref
+        return None
+
+    def _rules_of(self, ref: BindingRef) -> list[Rule]:
+        """What may be the binding, made anew."""
+        meant = (ref.load_balancer, ref.default, *((ref.port, ref.host, ref.path) if ref.port else ()))
+        return [
+            rule
+            for rule in self.account.rules.values()
+            if (rule.ref.load_balancer, rule.ref.default, rule.ref.port, rule.ref.host, rule.ref.path)[: len(meant)]
+            == meant
+        ]
+
     def bindings(self, refs: Sequence[BindingRef]) -> tuple[Binding, ...]:
         self.hand.looked_at = self.hand.weights_at = self.account.time
         return tuple(self.hand.call("DescribeRules", ref.arn, self._binding, ref) for ref in refs)

@@ -100,14 +100,16 @@ def make_groups(case: Case) -> Decision | None:
 
 
 def attach_groups(case: Case) -> Decision | None:
-    """A target group of the new fleet is not in its action: add it at weight 0, so that it is health-checked."""
+    """A target group of the new fleet is not in its action: add it at weight 0, so that it is health-checked; with it those of
+    live and standby, which an action that somebody made anew lacks."""
     if case.promoted or case.shifting:
         return None
-    missing = [(now, case.done.groups[i]) for i, (_, now) in enumerate(case.pairs)]
-    missing = [(now, arn) for now, arn in missing if arn not in now.by_group]
-    if case.done.attempts and (taken := _taken_out(case, missing)):
+    missing = [(i, now, case.done.groups[i]) for i, (_, now) in enumerate(case.pairs)]
+    missing = [(i, now, arn) for i, now, arn in missing if arn not in now.by_group]
+    if case.done.attempts and (taken := _taken_out(case, [(now, arn) for _, now, arn in missing])):
         return taken
-    steps = [SetWeights(now.ref, attach(now, arn), f"attach {case.fleet.label} at weight 0") for now, arn in missing]
+    why = f"attach {case.fleet.label} at weight 0"
+    steps = [SetWeights(now.ref, attach(now, arn, *_attachable(case, i)), why) for i, now, arn in missing]
     return Act(tuple(steps)) if steps else None
 
 
@@ -229,11 +231,20 @@ def _known(case: Case, before: Before, now: Binding) -> bool:
     """Whether the action is as we found it, or as we set out to write it."""
     if not now.exists or now.beside:
         return False
-    if now.weights is not None and (now.ref.arn, now.weights) in case.done.written:
-        return True
+    if now.weights is not None and any(now.weights == written for _, written in case.done.written):
+        return (
+            True  # whatever its ARN was then: it may have been made anew since, and each binding has groups of its own
+        )
     if case.shifting and now.weights == _wanted(case, before):
         return True
     return now.weights == before.weights and not (case.shifting and case.done.failed is None)
+
+
+def _attachable(case: Case, number: int) -> tuple[str, ...]:
+    """The groups of live and standby for a binding, as far as they exist."""
+    fleets = (case.goal.live, case.goal.standby)
+    arns = (arn for fleet in fleets if fleet for arn in fleet.groups[number : number + 1])
+    return tuple(arn for arn in arns if case.seen.groups.get(arn) is not None)
 
 
 def _wanted(case: Case, before: Before) -> Weights:

@@ -137,17 +137,23 @@ def losses(
     fleet: Fleet, groups: Mapping[str, Group | None], instances: Iterable[Instance], *, unhealthy: bool = False
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(what stays, what is to be taken out) of a fleet. Dead is what was terminated, stopped, or is not registered in every
-    group; with `unhealthy` also what fails its health check. Not more stay than agreed; the healthiest do."""
+    group; with `unhealthy` also what fails its health check. Of what fails it, not more stay than agreed; what is healthy in
+    every group stays, however few the record asks for: an instance that serves is never dead."""
     seen = [groups.get(arn) or Group(arn, ()) for arn in fleet.groups]
     known = {i.id: i for i in instances if i.deployment == fleet.deployment}
     members = {i for group in seen for i in group.ids} | {name for name, i in known.items() if not i.gone}
-    ranked = []
+    well, ranked = set(), []
     for name in members:
         states = {_state(group, name) for group in seen}
         runs = known[name].state in ("pending", "running") if name in known else states == {"healthy"}
-        if runs and "" not in states and not (unhealthy and "unhealthy" in states):
-            ranked.append(("unhealthy" in states, not states <= {"healthy", "unavailable"}, name))
-    stay = {name for _, _, name in sorted(ranked)[: fleet.count]}
+        if not runs or "" in states or (unhealthy and "unhealthy" in states):
+            continue
+        if states <= {"healthy", "unavailable"}:
+            well.add(name)
+        else:
+            ranked.append(("unhealthy" in states, name))
+    room = max(0, fleet.count - len(well))
+    stay = well | {name for _, name in sorted(ranked)[:room]}
     return tuple(sorted(stay)), tuple(sorted(members - stay))
 
 
@@ -158,7 +164,7 @@ def missing(
     stay = set(stay)
     there = [i.subnet for i in instances if i.id in stay]
     found: list[Place] = []
-    room = count - len(stay)
+    room = max(0, count - len(stay))
     for place in places:
         number = min(room, max(0, place.count - there.count(place.subnet)))
         room -= number
@@ -187,12 +193,10 @@ def _replaced(case: Case) -> bool:
 
 
 def _leaving(case: Case) -> set[str]:
-    """What is neither to stay nor new. One that got healthy again meanwhile leaves only while enough others are."""
+    """What is neither to stay nor new. One that got healthy again meanwhile does not leave: it serves, or could."""
     members = {*case.goal.stay, *case.done.launched}
     out = {*case.goal.lost, *(i.id for i in case.seen.of(case.fleet.deployment))} - members
-    well = {i for i in out if any(_state(group, i) in ("healthy", "unavailable") for group in _groups(case))}
-    spare = min((group.healthy for group in _groups(case)), default=0) - case.count
-    return out if len(well) <= spare else out - well
+    return {i for i in out if not any(_state(group, i) in ("healthy", "unavailable") for group in _groups(case))}
 
 
 def _deregister(case: Case, leaving: set[str]) -> tuple[Deregister, ...]:
