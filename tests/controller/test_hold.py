@@ -252,7 +252,7 @@ def test_deploy_is_refused_while_a_rollback_stands(stage: Stage) -> None:
 
 def _goal(stage: Stage) -> Goal:
     live = stage.record().live
-    return Goal("rollback", "shop", "shop-9", stage.clock.now(), live, live, None, ())
+    return Goal("rollback", "shop", "shop-1", stage.clock.now(), live, live, None, ())
 
 
 def test_gc_is_refused_while_a_bake_is_unfinished(stage: Stage) -> None:
