@@ -65,6 +65,9 @@ class StillTraffic:
     def find(self, spec: TrafficSpec) -> Place:
         return self.inner.find(spec)
 
+    def find_again(self, ref: BindingRef, groups: Sequence[str]) -> BindingRef | None:
+        return self.inner.find_again(ref, groups)
+
     def bindings(self, refs: Sequence[BindingRef]) -> tuple[Binding, ...]:
         return self.inner.bindings(refs)
 

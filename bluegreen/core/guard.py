@@ -98,8 +98,6 @@ def _taken_out(step: Deregister, seen: Observation) -> str | None:
     left = [t for t in seen.group(step.group).targets if t.state == "healthy" and t.id not in step.instances]
     if seen.weight(step.group) and seen.group(step.group).healthy and not left:
         return f"{step.group} has weight, and nothing healthy would be left in it"
-    if well & set(step.instances) and seen.weight(step.group):
-        return f"{', '.join(sorted(well & set(step.instances)))} of {goal.fleet.label} is healthy and receives traffic"
     if well & set(step.instances) and rest < goal.fleet.count:
         return f"{rest} healthy of {goal.fleet.count} would be left of {goal.fleet.label}"
     return None
