@@ -70,7 +70,10 @@ class SimRecords:
             self.ledger.answer("GetItem", self.hand.sim.account.time)
             if stack in self.ledger.torn:
                 raise Unreadable(f"the record of {stack} cannot be read")
-        return self.ledger.records.get(stack)
+        found = self.ledger.records.get(stack)
+        if found is not None and self.hand.sim.edited and (why := wrong(found, stack)):
+            raise Unreadable(f"the record of {stack} cannot be read", why=why)
+        return found
 
     def write(self, record: Record, epoch: int, op_id: str) -> None:
         try:
