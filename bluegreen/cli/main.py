@@ -27,6 +27,7 @@ COMMANDS = {
     "resume": "finish a deployment that was interrupted",
     "abort": "undo a deployment that was interrupted",
     "heal": "replace dead instances of the live or the standby fleet by the same release",
+    "recover": "rebuild the record of a stack from tags and the load balancer, when it was lost",
     "gc": "end what was left behind: instances and target groups that no record keeps",
     "build": "the image chain: base, dependencies, application; only what changed",
     "images": "the image chain in the registry: prune what no release needs",

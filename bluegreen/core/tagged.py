@@ -54,6 +54,7 @@ class Tagged:
             self.size,
             self.groups,
             rollback_unsafe=self.rollback_unsafe,
+            once_live=bool(self.live_since),
         )
 
 

@@ -1,0 +1,127 @@
+"""recover: the record of a stack, rebuilt from its tags and the load balancer. Changes the ledger only; no traffic moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from bluegreen.controller.by_tags import look, nothing_here
+from bluegreen.controller.entries import tell_unread
+from bluegreen.controller.world import World
+from bluegreen.core import event as ev
+from bluegreen.core.fleet import Fleet
+from bluegreen.core.outcome import Outcome
+from bluegreen.core.rebuild import Rebuilt, Unclear, rebuild
+from bluegreen.core.record import Record
+from bluegreen.errors import Held, NotFound, Refused, Superseded, Unreadable
+
+
+class Shelf(Protocol):
+    """The place of the record itself, beyond what the Records port offers."""
+
+    def make(self) -> None:
+        """The table, if there is none."""
+
+    def broken_epoch(self, stack: str) -> int:
+        """Of a record that cannot be read: its epoch as far as the item tells it, or 0."""
+
+    def set_aside(self, stack: str, at: float) -> str:
+        """The record that cannot be read, kept under another name and taken out of the way; the answer is that name, "" when
+        there was none. Raises Superseded when it has changed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What is wrong with the record: `broken`, it cannot be read; else there is none, or not even a `table`."""
+
+    what: str
+    broken: bool = False
+    table: bool = True
+
+
+def recover(
+    world: World, stack: str, shelf: Shelf, confirm: Callable[[Sequence[str]], bool] = lambda found: True
+) -> Outcome:
+    """`confirm` is shown what was found. Raises Refused when the record is fine, or when AWS does not tell what it should be."""
+    lost = _lost(world, stack)
+    owned = world.traffic.owned(stack)
+    if not owned:
+        raise nothing_here(stack, world.here)
+    world.watcher.note(f"{lost.what}; looking at the tags of {stack} and the load balancer")
+    tell_unread(world, stack, owned)
+    seen = look(world.traffic, owned)
+    known = [world.records.last_epoch(stack)] if lost.table else []
+    known += [shelf.broken_epoch(stack)] if lost.broken else []
+    rebuilt = rebuild(stack, world.here.region, seen, max(known, default=0), world.clock.now())
+    if isinstance(rebuilt, Unclear):
+        raise Refused(
+            f"the record of {stack} cannot be rebuilt: {rebuilt.why}",
+            why="A record names one live fleet, which has all the traffic.",
+            next=f"{rebuilt.next}, then bluegreen recover {stack}" if rebuilt.next else f"bluegreen status {stack}",
+        )
+    if lost.table:
+        rebuilt = replace(rebuilt, record=_counted(world, rebuilt.record))
+    if not confirm(rebuilt.found):
+        return Outcome("refused", "Not confirmed: nothing was changed.")
+    kept = _write(world, shelf, rebuilt.record, lost)
+    return _outcome(stack, rebuilt, kept)
+
+
+def _lost(world: World, stack: str) -> Lost:
+    try:
+        record = world.records.read(stack)
+    except NotFound as error:
+        return Lost(error.what, table=False)
+    except Unreadable as error:
+        if error.newer:
+            raise
+        return Lost(f"{error.what} ({error.why})", broken=True)
+    if record is None:
+        return Lost(f"the ledger has no record of {stack}")
+    live = record.live.label if record.live else "nothing"
+    raise Refused(
+        f"the record of {stack} can be read: there is nothing to recover",
+        why=f"Epoch {record.epoch}; {live} is live.",
+        next=f"bluegreen status {stack}",
+    )
+
+
+def _counted(world: World, record: Record) -> Record:
+    """With the agreed numbers of instances, as far as the journals tell them; else as many as are registered."""
+
+    def counted(fleet: Fleet | None) -> Fleet | None:
+        if fleet is None:
+            return None
+        events = world.records.journal(fleet.deployment).events
+        start = next((e for e in events if isinstance(e, ev.Started)), None)
+        told = start.goal.fleet if start and start.goal.kind == "deploy" else None
+        return replace(fleet, count=told.count) if told and told.release == fleet.release else fleet
+
+    return replace(record, live=counted(record.live), standby=counted(record.standby))
+
+
+def _write(world: World, shelf: Shelf, record: Record, lost: Lost) -> str:
+    """The record as it should stand. The answer is where the broken one was put, "" when there was none."""
+    shelf.make()
+    try:
+        kept = shelf.set_aside(record.stack, world.clock.now()) if lost.broken else ""
+        world.records.write(replace(record, op_id=world.ids()), 0, "")
+    except Superseded as error:
+        raise Held(
+            f"somebody else has just written the record of {record.stack}", next=f"bluegreen status {record.stack}"
+        ) from error
+    return kept
+
+
+def _outcome(stack: str, rebuilt: Rebuilt, kept: str) -> Outcome:
+    record = rebuilt.record
+    assert record.live is not None
+    standby = f"{record.standby.label} is its standby" if record.standby else "there is no standby fleet"
+    aside = f" The broken record is kept as item {kept}." if kept else ""
+    rest = f"bluegreen gc {stack} terminates {', '.join(f.label for f in rebuilt.rest)}" if rebuilt.rest else ""
+    return Outcome(
+        "recovered",
+        f"The record of {stack} is rebuilt: {record.live.label} is live; {standby}.{aside}",
+        next=rest or f"bluegreen status {stack}",
+    )
