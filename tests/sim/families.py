@@ -22,6 +22,7 @@ HISTORIES: tuple[tuple[str, ...], ...] = (
     ("deploy A", "deploy B", "rollback"),
     ("deploy A", "deploy B", "rollback", "resume"),
     ("deploy A", "deploy B", "deploy C !60"),
+    ("deploy A", "deploy B", "rollback", "resume", "rollback"),
     ("deploy A", "deploy U"),
 )
 COMMANDS = (
@@ -37,6 +38,7 @@ COMMANDS = (
         "deploy E",
         "deploy E",
         "deploy U",
+        "deploy B",
     ),
     *("rollback shop-1", "rollback shop-2", "unsafe shop-1"),
 )
