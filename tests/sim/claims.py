@@ -194,7 +194,8 @@ def _not_forward(stage: Stage, result: Result) -> None:
         (left,), (to,) = result.serving, now
         if is_older(left, to):
             stage.promises.broken(f"M1: {result.command} goes forward, from {left} to {to}")
-        began = result.before is None or result.before.goal is not None
+        was = result.before
+        began = was is None or was.goal is not None or was.live is None or was.live.deployment != left
         if left == to and result.name == "rolled-back" and not began:
             stage.promises.broken(f"I9: {result.command} ends as rolled-back, and {left} serves as before")
     if alone:
