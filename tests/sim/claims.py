@@ -152,7 +152,8 @@ def _run(stage: Stage, command: str) -> Result:
 
 
 def check_status(stage: Stage) -> None:
-    """What `status` says now: when it says that a rollback would work, it does."""
+    """What `status` says now: when it says that a rollback would work, it does, and goes to the fleet that it names; and what it
+    names as next can be done."""
     if stage.sim.baton is not None:
         return
     other = fork(stage)
@@ -162,11 +163,19 @@ def check_status(stage: Stage) -> None:
         found = status(world, SHOP)
     except BluegreenError:
         return
-    if found is None or found.not_ready or found.record is None or found.record.live is None:
+    except Exception as error:  # noqa: BLE001 - it would be exit 1
+        _broken(stage, other, f"I11: status ends with exit 1: {type(error).__name__}: {error}")
+    if found is None:
         return
-    last = _run(other, "rollback")
-    if last.code in REFUSED and other.sim.account.misfortune_at <= began:
-        _broken(stage, other, f"I9: status says that a rollback is ready, and {_plain(str(last))}")
+    last = None if found.not_ready else _run(other, "rollback")
+    if last is not None and other.sim.account.misfortune_at <= began:
+        if last.code in REFUSED:
+            _broken(stage, other, f"I9: status says that a rollback is ready, and {_plain(str(last))}")
+        if found.ready.to and other.serving() != {found.ready.to}:
+            _broken(stage, other, f"I9: status says that a rollback goes to {found.ready.to}, and {_plain(str(last))}")
+    refused = [_refused(stage, commands)[1] for commands in advised(found.next)]
+    if refused and all(refused):
+        _broken(stage, stage, f'I9: status says "next: {_plain(found.next)}", and {refused[0]}')
 
 
 def _second_rollback(stage: Stage, result: Result) -> None:

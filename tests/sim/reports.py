@@ -71,6 +71,25 @@ REPORTS: dict[str, Plan] = {
     ),
 }
 REPORTS |= {
+    f"a deployment crashed after its promotion, the standby dies, and {command}": _plan(
+        f"{command}@1",
+        "rollback@1",
+        history=(*TWO, "deploy C !78"),
+        events=(Event(-30.0, "fleet dies", "standby"),),
+        shape=AT_ONCE,
+    )
+    for command in ("resume", "gc", "deploy D", "rollback")
+}
+REPORTS |= {
+    f"a deployment crashed before the switch, the other fleets fall ill, and {command}": _plan(
+        f"{command}@1",
+        history=(*TWO, "deploy C !60"),
+        events=(_ill(-30.0), _ill(-30.0, "standby")),
+        shape=AT_ONCE,
+    )
+    for command in ("resume", "abort", "rollback")
+}
+REPORTS |= {
     f"the record says {field}, and {command}": _plan(
         f"{command}@1", "rollback@1", events=(Event(-1.0, f"record {field}"),)
     )

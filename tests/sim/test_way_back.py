@@ -1,4 +1,4 @@
-"""The way back is never lost: the faults of the reports, each as a plan, and planted bugs that these plans and the families find."""
+"""The way back is never lost: the faults of the reports, each as a plan, and bugs that these plans and the families find."""
 
 from __future__ import annotations
 
