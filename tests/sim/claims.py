@@ -23,6 +23,7 @@ COMMAND = re.compile(
 SEQUENCE = re.compile(r"\bthen\b")
 STANDS = re.compile(r"(shop-\d+)(?: \([\w ]+\))? stands by\b")
 LEASE_S = 21.0
+MOMENT_S = 2.0
 
 
 def fork(stage: Stage) -> Stage:
@@ -64,6 +65,8 @@ def check_claims(stage: Stage, result: Result) -> None:
         for name in STANDS.findall(sentence):
             _tried(stage, result, [f"unsafe {name}"], f"{name} stands by")
         _advice(stage, result)
+    _too_soon(stage, result)
+    _blocked(stage, result)
     if result.command.partition("@")[0] != "rollback":
         _names_what_was_left(stage, result)
 
@@ -149,7 +152,8 @@ def _run(stage: Stage, command: str) -> Result:
 
 
 def check_status(stage: Stage) -> None:
-    """What `status` says now: when it says that a rollback would work, it does."""
+    """What `status` says now: when it says that a rollback would work, it does, and goes to the fleet that it names; and what it
+    names as next can be done."""
     if stage.sim.baton is not None:
         return
     other = fork(stage)
@@ -159,11 +163,19 @@ def check_status(stage: Stage) -> None:
         found = status(world, SHOP)
     except BluegreenError:
         return
-    if found is None or found.not_ready or found.record is None or found.record.live is None:
+    except Exception as error:  # noqa: BLE001 - it would be exit 1
+        _broken(stage, other, f"I11: status ends with exit 1: {type(error).__name__}: {error}")
+    if found is None:
         return
-    last = _run(other, "rollback")
-    if last.code in REFUSED and other.sim.account.misfortune_at <= began:
-        _broken(stage, other, f"I9: status says that a rollback is ready, and {_plain(str(last))}")
+    last = None if found.not_ready else _run(other, "rollback")
+    if last is not None and other.sim.account.misfortune_at <= began:
+        if last.code in REFUSED:
+            _broken(stage, other, f"I9: status says that a rollback is ready, and {_plain(str(last))}")
+        if found.ready.to and other.serving() != {found.ready.to}:
+            _broken(stage, other, f"I9: status says that a rollback goes to {found.ready.to}, and {_plain(str(last))}")
+    refused = [_refused(stage, commands)[1] for commands in advised(found.next)]
+    if refused and all(refused):
+        _broken(stage, stage, f'I9: status says "next: {_plain(found.next)}", and {refused[0]}')
 
 
 def _second_rollback(stage: Stage, result: Result) -> None:
@@ -172,8 +184,11 @@ def _second_rollback(stage: Stage, result: Result) -> None:
     if len(was) != 1:
         return
     other = fork(stage)
+    began = other.sim.account.time
     again = _run(other, "rollback")
     now = other.serving()
+    if again.code and other.sim.account.misfortune_at <= began:
+        _broken(stage, other, f"M1: a second plain rollback is not told that it is done: {_plain(str(again))}")
     if now != was and again.code == 0:
         _broken(
             stage, other, f"M1: a second plain rollback goes from {_names(was)} to {_names(now)}: {_plain(str(again))}"
@@ -188,11 +203,44 @@ def _not_forward(stage: Stage, result: Result) -> None:
         (left,), (to,) = result.serving, now
         if is_older(left, to):
             stage.promises.broken(f"M1: {result.command} goes forward, from {left} to {to}")
-        began = result.before is None or result.before.goal is not None
+        was = result.before
+        began = was is None or was.goal is not None or was.live is None or was.live.deployment != left
         if left == to and result.name == "rolled-back" and not began:
             stage.promises.broken(f"I9: {result.command} ends as rolled-back, and {left} serves as before")
     if alone:
         stage.left = dict.fromkeys(result.serving - now, stage.sim.account.time) or stage.left
+
+
+def _too_soon(stage: Stage, result: Result) -> None:
+    """F4: a ledger that throttles for a moment is waited for; without it a rollback goes on only when it is ill for longer."""
+    ledger = stage.sim.ledger
+    began = stage.sim.account.time - result.seconds
+    ill = ledger.torn or not ledger.there or stage.record is None
+    if (
+        result.degraded
+        and not ill
+        and ledger.until <= began + MOMENT_S
+        and not stage.sim.ever_met + stage.sim.troubles.met
+    ):
+        stage.promises.broken(f"F4: {result.command} goes on without a ledger that throttled for a moment")
+
+
+def _blocked(stage: Stage, result: Result) -> None:
+    """A release that a rollback took the traffic from is not deployed again before `resume` says so, after the last rollback."""
+    record, word = stage.record, result.hand.word
+    if stage.crowded or stage.sim.edited or record is None or result.code or result.degraded:
+        return
+    live, standby = record.live, record.standby
+    if word == "deploy" and result.name == "deployed" and live is not None:
+        if live.version in stage.blocked:
+            stage.promises.broken(f"M1: {result.command} brings back a release that was rolled back")
+        stage.blocked &= {standby.version} if standby else set()
+    elif word == "rollback" and live is not None and standby is not None and record.goal is None:
+        plain = result.command.partition("@")[0] == "rollback"
+        back = is_older(live.deployment, standby.deployment) and live.release != standby.release
+        stage.blocked = stage.blocked | {standby.version} if plain and back else stage.blocked - {live.version}
+    elif word == "unsafe" or result.name == "acknowledged":
+        stage.blocked = set()
 
 
 def _names_what_was_left(stage: Stage, result: Result) -> None:

@@ -22,6 +22,7 @@ HISTORIES: tuple[tuple[str, ...], ...] = (
     ("deploy A", "deploy B", "rollback"),
     ("deploy A", "deploy B", "rollback", "resume"),
     ("deploy A", "deploy B", "deploy C !60"),
+    ("deploy A", "deploy B", "rollback", "resume", "rollback"),
     ("deploy A", "deploy U"),
 )
 COMMANDS = (
@@ -37,6 +38,7 @@ COMMANDS = (
         "deploy E",
         "deploy E",
         "deploy U",
+        "deploy B",
     ),
     *("rollback shop-1", "rollback shop-2", "unsafe shop-1"),
 )
@@ -89,6 +91,12 @@ def drawn_health(seed: int) -> Plan:
     """Instances and applications of every fleet die, flap and recover: before, in the bake, at promotion, after it."""
     dice = random.Random(f"health {seed}")
     plan = _base(dice, seed)
+    if dice.random() < 0.3:  # one that crashed anywhere, and then something dies before somebody goes on
+        crash = f"deploy C !{dice.randrange(20, 110)}"
+        command = dice.choice(("resume", "resume", "abort", "rollback", "gc", "deploy E"))
+        plan = replace(plan, history=("deploy A", "deploy B", crash), command=_at(dice, command))
+        events = tuple(replace(_ill(dice), at=-30.0) for _ in range(dice.choice((1, 2, 2))))
+        return replace(plan, events=events)
     return replace(plan, events=tuple(_ill(dice) for _ in range(dice.choice((1, 1, 2, 2, 3)))), troubles=_few(dice))
 
 

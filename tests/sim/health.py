@@ -73,7 +73,7 @@ class Health:
             if name in self.ready(was) and not left:
                 return f"I3: {name} could have taken the traffic and is taken away ({operation}), and no other could"
             others = [seen.able for other, seen in was.items() if other != name and self._counts(other, seen)]
-            if name in self.promoted and before.able > max(others, default=0):
+            if self.promoted and before.able > max(others, default=0):
                 return f"I3: {name} is healthier than all that stays, and is taken away ({operation})"
         return ""
 
