@@ -46,12 +46,12 @@ def _read(state: State, n: int, what: str, shape: Shape) -> Move:
     if isinstance(answer, BluegreenError):
         return Move(f"{what}, and is refused: {answer.what}", _nothing(state, n, "refused"))
     if isinstance(answer, Outcome):
-        return Move(f"{what}, and has nothing to do: {answer.sentence}", _nothing(state, n, answer.result))
+        return Move(f"{what}, and has nothing to do: {answer.sentence}", _nothing(state, n, "nothing"))
     if answer.epoch == state.record.value.epoch:
         noted = replace(answer, beat_at=state.record.value.beat_at)
         crew = tuple(c._replace(current=False) if c.alive else c for c in state.crew)
         after = state._replace(record=keep(noted), crew=crew, late_record=None)
-        return Move(f"{what}, and acknowledges the rollback", _nothing(after, n, "acknowledged"))
+        return Move(f"{what}, and only notes something in the record", _nothing(after, n, "noted"))
     me = Controller(command, "take", keep(answer.goal), state.record, todo=keep((answer,)))
     return Move(what, state.with_controller(n, me))
 

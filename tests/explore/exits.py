@@ -86,12 +86,13 @@ class Walk:
 
     def _run(self, state: State, command: str) -> State:
         """The state at rest after the command, once it has come to its end."""
-        last, path = state, [in_words(state)]
-        for what, last, broken in _moves(state, command, self.shape):
+        path = [in_words(state)]
+        for what, after, broken in _moves(state, command, self.shape):
+            state = after
             path.append(what)
             if broken:
                 self.broken.setdefault(broken, [*path])
-        return at_rest(last)
+        return at_rest(state)
 
     def _told(self, state: State) -> str:
         """What each command says there, for the report."""
@@ -143,11 +144,9 @@ def _moves(state: State, command: str, shape: Shape) -> Iterator[Move]:
         if not state.crew or not state.crew[0].alive:
             return
         me = state.crew[0]
-        waits = me.at == "look" and me.left is not None
-        aws = next(cloud.moves(state), None) if waits else None
-        if aws is not None:
-            state = aws[1]
-            continue
+        if me.at == "look" and me.left is not None and (moved := next(cloud.moves(state), None)):
+            state = settled(moved[1])
+            state = state.with_controller(0, state.crew[0]._replace(left=None))  # it looks before its deadline
         move = commands.take(state, 0, shape) if me.at == "take" else next(shell.moves(state, 0, AS_BUILT))
         yield move
         state = move.state

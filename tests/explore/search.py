@@ -59,7 +59,8 @@ def moves(world: Small, state: State, design: Design = AS_BUILT) -> Iterator[Mov
     yield from _landings(state)
     alone = (world.ills or world.edits) and not any(me.alive for me in state.crew)
     if alone or any(me.at == "look" and me.left is not None for me in state.crew):
-        yield from (Move(what, after) for what, after in cloud.moves(state))
+        for what, after in cloud.moves(state):
+            yield Move(what, _unseen_by_the_busy(after) if after.groups != state.groups else after)
     if len(state.crew) < world.commands + world.first:
         for command in world.then:
             yield from commands.calls(state, command, world.shape)
@@ -98,6 +99,14 @@ def normal(state: State, more: bool, design: Design) -> State:
 @cache
 def _epoch_only(epoch: int) -> Kept[Record]:
     return keep(Record("shop", epoch))
+
+
+def _unseen_by_the_busy(state: State) -> State:
+    """Whoever decided before a target got healthy did so without it."""
+    if all(me.left is not None for me in state.crew if me.alive):
+        return state
+    crew = tuple(c._replace(blind=c.blind | {"health"}) if c.alive and c.left is None else c for c in state.crew)
+    return state._replace(crew=crew)
 
 
 def _landings(state: State) -> Iterator[Move]:

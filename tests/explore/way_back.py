@@ -1,7 +1,7 @@
 """The way back, in terms of real health: which fleet a rollback could go to, and which acts and sentences are untrue to it.
 
 Counted anew; nothing of the rules, the guard or the judge of readiness is used. `well` counts what would serve: healthy
-targets, and those of a group that no rule names, which are well and not checked.
+targets, and those that are well and not checked, as no rule names their group or has not for long.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def well(state: State, fleet: Fleet | None) -> int:
     """Instances of the fleet that would serve: of its target group that has the fewest."""
     groups = dict(state.groups)
     counts = [
-        sum(s in ("healthy", "unused") for _, s in groups.get(arn, ())) for arn in (fleet.groups if fleet else ())
+        sum(s in ("healthy", "unused", "initial") for _, s in groups.get(arn, ()))
+        for arn in (fleet.groups if fleet else ())
     ]
     return min(counts, default=0)
 
@@ -78,8 +79,9 @@ def promotes_badly(step: Write, before: State, me: Controller) -> str:
     new = step.promote
     if new is None or me.goal.value.kind != "deploy":
         return ""
-    if well(before, new) < new.count:
-        return f"I3: {new.deployment} is promoted with {well(before, new)} of {new.count} healthy"
+    whole = min(healthy(before, arn) for arn in new.groups)
+    if whole < new.count:
+        return f"I3: {new.deployment} is promoted with {whole} of {new.count} healthy"
     old: Record = before.record.value
     kept, instead = step.record.standby, serving(before)
     able = [f.deployment for f in (me.goal.value.live, old.live, old.standby) if f and ready(before, f, instead)]
@@ -108,15 +110,15 @@ def says_wrongly(state: State, me: Controller, outcome: Outcome) -> str:
     for fleet in fleets:
         if f"{fleet.label} stands by" in outcome.sentence and not ready(state, fleet, serving(state)):
             return f"I9: it says that {fleet.deployment} stands by, which has {well(state, fleet)} of {fleet.count} healthy"
-    if PLAIN_ROLLBACK.search(outcome.next) and not ready(state, _back(state, me), serving(state)):
+    if PLAIN_ROLLBACK.search(outcome.next) and not _may_roll_back(state, me):
         return f"I9: it ends as {outcome.result}, its next is a rollback, and there is no fleet that could take the traffic"
     return ""
 
 
-def _back(state: State, me: Controller) -> Fleet | None:
-    """Where a plain rollback would go from here."""
+def _may_roll_back(state: State, me: Controller) -> bool:
+    """Whether a plain rollback would find a fleet that could take the traffic. One that stops a deployment asks for less."""
     record: Record = state.record.value
     goal = me.goal.value
-    stops = goal.kind == "deploy" and (record.live is None or record.live.deployment != goal.deployment)
-    back: Fleet | None = goal.live if stops else record.standby
-    return back
+    if goal.kind == "deploy" and (record.live is None or record.live.deployment != goal.deployment):
+        return goal.live is None or well(state, goal.live) >= min(1, serving(state))
+    return ready(state, record.standby, serving(state))

@@ -116,7 +116,34 @@ SMALL = (
     Small(fleets="found", troubles=0),
     Small(fleets=1, size=2, commands=0),
 )
+FREE = ("rollback", "rollback --to standby", "resume", "heal")  # what needs no new fleet
+EVERY = (*FREE, "rollback --to live", "abort", "gc", "deploy")
+ILL = (  # fleets of any age that get sick, die and recover at any moment
+    Small(fleets=2, commands=0, troubles=0, ills=2, bake_s=30),
+    Small(fleets=1, commands=0, troubles=0, ills=2),
+    Small(fleets=0, commands=0, troubles=0, ills=2, bake_s=30),
+    Small(fleets=2, size=2, commands=0, troubles=0, ills=1, bake_s=30),
+    Small(fleets=2, troubles=0, ills=1, outside=0),
+    Small(fleets=2, commands=0, ills=1, outside=0),
+    Small(fleets=2, first=False, then=FREE, commands=2, troubles=0, ills=1),
+    Small(fleets=2, first=False, then=("gc", "deploy"), troubles=0, ills=2),
+)
+MOVED = (  # a rule that somebody deletes and makes anew
+    Small(fleets=2, first=False, then=EVERY, troubles=0, edits=2),
+    Small(fleets=2, commands=0, troubles=0, edits=2),
+    Small(fleets=1, then=("rollback",), troubles=0, edits=2),
+)
+ILL_AND_LARGE = (
+    Small(fleets=2, troubles=0, ills=2, outside=0),
+    Small(fleets=2, commands=0, troubles=0, ills=4, bake_s=30),
+    Small(fleets=2, size=2, commands=0, troubles=0, ills=2, bake_s=30),
+    Small(fleets=2, first=False, then=EVERY, commands=2, troubles=0, ills=1),
+    Small(fleets=2, first=False, then=EVERY, commands=2, troubles=0, edits=2),
+    Small(fleets=2, then=EVERY, troubles=0, edits=2),
+    Small(fleets=2, then=("rollback", "resume"), troubles=0, ills=1, edits=2, outside=0),
+)
 LARGE = (
+    *ILL_AND_LARGE,
     Small(fleets=2),
     Small(fleets=0, outside=0),
     Small(fleets="found", outside=0),
@@ -126,6 +153,8 @@ LARGE = (
     Small(fleets=1, then=("abort",), troubles=2, outside=0),
 )
 LARGEST = (
+    Small(fleets=2, first=False, then=FREE, commands=3, troubles=0, ills=2),
+    Small(fleets=2, commands=0, troubles=1, ills=2, bake_s=30, outside=0),
     Small(fleets=1, then=("rollback",), troubles=2, outside=0),
     Small(fleets=1, then=("resume",), troubles=2, outside=0),
     Small(fleets=2, commands=0, troubles=3),
