@@ -23,7 +23,7 @@ from bluegreen.core.record import Owner, Record
 from bluegreen.core.release import Place as Subnet
 from bluegreen.core.step import Step
 from bluegreen.errors import Refused
-from bluegreen.ports import Place
+from bluegreen.ports import Journal, Place
 from tests.explore.values import (
     NOW,
     RELEASE,
@@ -98,6 +98,10 @@ class Eyes:
     def events(self, deployment: str) -> tuple[Event, ...]:
         return self.state.journal(deployment).value or _long_ago(deployment, self.state.record.value)
 
+    def journal(self, deployment: str) -> Journal:
+        events = self.events(deployment)
+        return Journal(deployment, events, next_number=len(events))
+
     def write(self, record: Record, epoch: int, op_id: str) -> None:
         raise Taken(record)
 
@@ -159,7 +163,7 @@ def _looked(
     after = observe(world(state), goal.value, progress(events), before, look)
     return Seen(
         keep(after.record),
-        keep(after.bindings[0]),
+        keep(after.bindings[0] if after.bindings else None),
         tuple(sorted((arn, None if g is None else _targets(g)) for arn, g in after.groups.items())),
         tuple((i.id, i.deployment, i.state) for i in after.instances),
     )

@@ -77,7 +77,7 @@ class Seen(NamedTuple):
     """What a controller saw last, and decides upon until it looks again."""
 
     record: Kept[Record]
-    binding: Kept[Binding]
+    binding: Kept[Any]  # Binding, or None: a gc of a stack that was never live has no rule
     groups: tuple[tuple[str, Targets | None], ...]
     instances: tuple[tuple[str, str, str], ...]
 
@@ -195,7 +195,7 @@ def observation(seen: Seen, epoch: int) -> Observation:
         NOW,
         epoch,
         seen.record.value,
-        (seen.binding.value,),
+        (seen.binding.value,) if seen.binding.value else (),
         {arn: None if targets is None else group(arn, targets) for arn, targets in seen.groups},
         tuple(instance(item) for item in seen.instances),
     )
