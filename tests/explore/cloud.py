@@ -37,6 +37,15 @@ def arn_of(name: str) -> str:
     return f"tg-{name}"
 
 
+def deployment_of(arn: str) -> str:
+    """Whose target group it is: "shop-3" of "tg-3" and of "tg-shop-blue-3"."""
+    return f"shop-{arn.rpartition('-')[2]}"
+
+
+def is_ours(arn: str) -> bool:
+    return arn[-1].isdigit()
+
+
 def instance_ids(step: Launch) -> tuple[str, ...]:
     """The same token gives the same ids."""
     return tuple(f"i-{dict(step.tags)[DEPLOYMENT]}-{step.subnet[-1]}{n}" for n in range(step.count))

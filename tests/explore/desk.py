@@ -57,6 +57,11 @@ def _ask(state: State, command: str, size: int, bake_s: int) -> Answer:
         return error
 
 
+def forget_answers() -> None:
+    """Before and after a planted mistake: what the commands answered is not to be remembered."""
+    _ask.cache_clear()
+
+
 def _plain(record: Record) -> Record:
     """Without what no rule asks for and what is another at each write."""
     return replace(record, rvn="", op_id="", beat_at=0.0)

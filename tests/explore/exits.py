@@ -22,6 +22,7 @@ from tests.explore.way_back import serving
 LONGEST = 3  # commands, one after the other
 MAX_MOVES = 2_000  # of one command
 REMAKE = "the rule is made again"
+NO_WAY_OUT = "no command leads out"
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Walk:
     shape: Shape
     ways: dict[State, tuple[str, ...]] = field(default_factory=dict)
     shut: dict[State, str] = field(default_factory=dict)
-    broken: dict[str, list[str]] = field(default_factory=dict)  # promises that a command breaks on its way
+    broken: dict[str, list[State | str]] = field(default_factory=dict)  # promises that a command breaks on its way
     _after: dict[tuple[State, str], State] = field(default_factory=dict)
 
     def walk(self, states: Iterable[State]) -> None:
@@ -43,6 +44,13 @@ class Walk:
                 self.shut[state] = self._told(state)
             else:
                 self.ways[state] = way
+
+    def found(self) -> dict[str, list[State | str]]:
+        """What is broken, with the state that the path begins at, or the state that none leads out of."""
+        if not self.shut:
+            return self.broken
+        state, told = next(iter(self.shut.items()))
+        return {**self.broken, NO_WAY_OUT: [state, told]}
 
     def line(self) -> str:
         longest = [sum(len(way) == n for way in self.ways.values()) for n in range(LONGEST + 1)]
@@ -86,7 +94,7 @@ class Walk:
 
     def _run(self, state: State, command: str) -> State:
         """The state at rest after the command, once it has come to its end."""
-        path = [in_words(state)]
+        path: list[State | str] = [state]
         for what, after, broken in _moves(state, command, self.shape):
             state = after
             path.append(what)

@@ -24,6 +24,7 @@ from bluegreen.core.release import Place as Subnet
 from bluegreen.core.step import Step
 from bluegreen.errors import Refused
 from bluegreen.ports import Journal, Place
+from tests.explore.cloud import deployment_of, is_ours
 from tests.explore.values import (
     NOW,
     RELEASE,
@@ -32,10 +33,8 @@ from tests.explore.values import (
     Seen,
     State,
     binding,
-    deployment_of,
     group,
     instance,
-    is_ours,
     keep,
     observation,
     progress,

@@ -11,7 +11,7 @@ from functools import cache
 
 from bluegreen.core.record import Record
 from tests.explore import cloud, commands, shell
-from tests.explore.exits import at_rest, rests
+from tests.explore.exits import Walk, at_rest, in_words, rests
 from tests.explore.late import overtaken
 from tests.explore.promises import broken_by, wrong_at_rest
 from tests.explore.values import AS_BUILT, Controller, Design, Kept, Move, State, keep
@@ -40,6 +40,14 @@ class Found:
             number, what = self.came[number]
             path.append(what)
         return path[::-1]
+
+    def walked(self, walk: Walk) -> None:
+        """From every state at rest, the ways out; what is broken on them, or shut, is told with the path to its beginning."""
+        walk.walk(self.rests)
+        for what, (start, *rest) in walk.found().items():
+            here = self.rests.get(start, 0)  # type: ignore[call-overload]
+            path = [*self.path(here), in_words(start)]  # type: ignore[arg-type]
+            self.broken.setdefault(what, [*path, *(str(one) for one in rest)])
 
     def line(self) -> str:
         return f"{self.world}: {self.states} states, {self.transitions} transitions, {len(self.broken)} violations"

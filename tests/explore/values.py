@@ -211,15 +211,6 @@ def binding(ref: BindingRef, rule: int, weights: Weights | None) -> Binding:
     return Binding(ref, weights if there else None, "[]", exists=there)
 
 
-def deployment_of(arn: str) -> str:
-    """Whose target group it is: "shop-3" of "tg-3" and of "tg-shop-blue-3"."""
-    return f"shop-{arn.rpartition('-')[2]}"
-
-
-def is_ours(arn: str) -> bool:
-    return arn[-1].isdigit()
-
-
 def group(arn: str, targets: Targets) -> Group:
     return Group(arn, tuple(Target(*target) for target in targets))
 

@@ -12,8 +12,8 @@ from bluegreen.core.fleet import Fleet, is_older
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.record import Record
 from bluegreen.core.step import DeleteGroup, Deregister, SetWeights, Step, Terminate, Write
-from tests.explore.cloud import healthy
-from tests.explore.values import Controller, State, deployment_of
+from tests.explore.cloud import deployment_of, healthy
+from tests.explore.values import Controller, State
 
 PLAIN_ROLLBACK = re.compile(r"bluegreen rollback shop(?! --)")
 
