@@ -1,13 +1,14 @@
 """A tiny AWS: one action with weights, target groups, instances. It refuses what AWS refuses, and moves on by itself
 only while somebody waits for it. Instances are pending, running or terminated, or a number: launched, and not shown for so
 many seconds at most;
-targets are initial, healthy, unhealthy or draining.
+targets are initial, healthy, unhealthy, unused (well, in a group that no rule names) or draining.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bluegreen.core.fleet import Fleet, Weights
 from bluegreen.core.step import (
     DeleteGroup,
     Deregister,
@@ -22,7 +23,7 @@ from bluegreen.core.step import (
     Write,
 )
 from bluegreen.core.tags import DEPLOYMENT
-from tests.explore.values import State, Targets, passing
+from tests.explore.values import State, Targets, passing, rule_ref
 
 BOOT_S = 10.0  # no instance runs sooner, so that no call from before its launch is still on its way
 UNSEEN = 100  # seconds after which a launched instance is shown for certain
@@ -36,6 +37,15 @@ def arn_of(name: str) -> str:
     return f"tg-{name}"
 
 
+def deployment_of(arn: str) -> str:
+    """Whose target group it is: "shop-3" of "tg-3" and of "tg-shop-blue-3"."""
+    return f"shop-{arn.rpartition('-')[2]}"
+
+
+def is_ours(arn: str) -> bool:
+    return arn[-1].isdigit()
+
+
 def instance_ids(step: Launch) -> tuple[str, ...]:
     """The same token gives the same ids."""
     return tuple(f"i-{dict(step.tags)[DEPLOYMENT]}-{step.subnet[-1]}{n}" for n in range(step.count))
@@ -47,12 +57,14 @@ def performed(state: State, step: Step) -> State:
         case MakeGroup(spec=spec):
             arn = arn_of(spec.name)
             return state if arn in dict(state.groups) else _with_groups(state, {**dict(state.groups), arn: ()})
+        case SetWeights() | PutBack() if state.rule % 2 or step.binding.arn != rule_ref(state.rule).arn:
+            raise No("there is no such rule")
         case SetWeights(weights=weights):
             if not {arn for arn, _ in weights} <= dict(state.groups).keys():
                 raise No("a group of the action does not exist")
-            return state._replace(weights=weights, foreign=False)
+            return forwarding(state, weights)._replace(foreign=False)
         case PutBack():
-            return state._replace(weights=None, foreign=False)
+            return forwarding(state, None)._replace(foreign=False)
         case Register():
             return _registered(state, step)
         case Deregister():
@@ -108,6 +120,59 @@ def losses(state: State) -> Iterator[tuple[str, State]]:
     for name, _, booting in state.instances:
         if booting == "pending":
             yield f"{name} dies while it boots", _terminated(state, (name,))
+
+
+def ills(state: State) -> Iterator[tuple[str, State]]:
+    """What may happen to the instances of any fleet at any time: sick, well again, dead."""
+    for arn, targets in state.groups:
+        for name, now in targets:
+            if now in ("healthy", "unused"):
+                yield f"{name} gets sick", _with_target(state, arn, name, "unhealthy")
+            if now == "unhealthy":
+                well = "healthy" if arn in state.by_weight() else "unused"
+                yield f"{name} recovers", _with_target(state, arn, name, well)
+    for name, _, now in state.instances:
+        if now == "running":
+            yield f"{name} dies", _terminated(state, (name,))
+
+
+def edits(state: State) -> Iterator[tuple[str, State]]:
+    """Somebody deletes the rule, and makes it again with the same conditions: for the live group, or for none yet."""
+    if not state.rule % 2:
+        yield "somebody deletes the rule", forwarding(state, None)._replace(rule=state.rule + 1)
+        return
+    anew = state._replace(rule=state.rule + 1)
+    live = state.record.value.live
+    if live and set(live.groups) <= dict(state.groups).keys():
+        yield f"somebody makes the rule anew, for {live.groups[0]}", forwarding(anew, ((live.groups[0], 1),))
+    yield "somebody makes the rule anew, for no group", anew
+
+
+def forwarding(state: State, weights: Weights | None) -> State:
+    """The action has these weights. Only a group that a rule names is health-checked."""
+    was, named = state.by_weight().keys(), dict(weights or ()).keys()
+    state = state._replace(weights=weights)
+    if was == named:
+        return state
+    groups = {arn: _checked(targets, arn in was, arn in named) for arn, targets in state.groups}
+    return _with_groups(state, groups)
+
+
+def _checked(targets: Targets, was: bool, named: bool) -> Targets:
+    if was == named:
+        return targets
+    old, new = ("healthy", "unused") if was else ("unused", "initial")
+    return tuple((name, new if now == old else now) for name, now in targets)
+
+
+def made_whole(state: State, fleet: Fleet) -> State:
+    """What a heal leads to: as many as agreed, all of them well. They have the names of those that were launched first."""
+    names = [f"i-{fleet.deployment}-a{n}" for n in range(fleet.count)]
+    others = [item for item in state.instances if item[1] != fleet.deployment]
+    mine = [(name, fleet.deployment, "running") for name in names]
+    state = state._replace(instances=tuple(sorted((*others, *mine))))
+    whole = {arn: tuple((name, "healthy") for name in names) for arn in fleet.groups}
+    return _with_groups(state, {**dict(state.groups), **whole})
 
 
 def healthy(state: State, arn: str) -> int:

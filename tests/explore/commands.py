@@ -1,5 +1,7 @@
-"""How a command begins: it reads, makes its goal by the real `controller.commands`, and takes the next epoch by one
-conditional write. Between the two, anybody else may act. And the outside writer, who asks nobody.
+"""How a command begins: it reads, makes its goal by the real `controller.commands` (`desk`), and takes the next epoch by
+one conditional write. Between the two, anybody else may act. And the outside writer, who asks nobody.
+
+A heal is one move: what the real one would see to first is whole, and again until it finds nothing.
 """
 
 from __future__ import annotations
@@ -8,89 +10,108 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from bluegreen.controller import goals
 from bluegreen.core import event as ev
-from bluegreen.core.fleet import deployment_id, weights_of
+from bluegreen.core.fleet import weights_of
 from bluegreen.core.goal import Goal
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.record import Owner, Record
-from bluegreen.errors import Refused
-from tests.explore.eyes import all_parts, world
+from bluegreen.errors import BluegreenError
+from tests.explore.cloud import forwarding, made_whole
+from tests.explore.desk import ask
+from tests.explore.eyes import all_parts
 from tests.explore.pieces import Line
-from tests.explore.values import NOW, Controller, Move, State, keep, passing, started
+from tests.explore.values import NOW, Controller, Move, Shape, State, keep, passing, started
+
+AT_ONCE = ("rollback", "rollback --to standby", "rollback --to live")  # the others wait for whoever holds the stack
+HEALS = 4
 
 
-def calls(state: State, command: str) -> Iterator[Move]:
+def calls(state: State, command: str, shape: Shape) -> Iterator[Move]:
     """The command is called: it reads the record and the journal, and makes its goal."""
     n = len(state.crew)
     what = f"{command} ({n + 1}) is called"
-    if command in ("resume", "abort") and state.record.value.owner is not None:
+    if command not in AT_ONCE and state.record.value.owner is not None:
         lapsed = passing(state, state.record.value.lease_s, lease=True)
         if lapsed is None:
             return
         state = lapsed
         what += ", sees the record stand still for a lease"
     state = state._replace(crew=(*state.crew, Controller(command, "take")))
-    yield _read(state, n, what)
+    yield _heal(state, n, what, shape) if command == "heal" else _read(state, n, what, shape)
 
 
-def _read(state: State, n: int, what: str) -> Move:
+def _read(state: State, n: int, what: str, shape: Shape) -> Move:
     command = state.crew[n].command
-    try:
-        goal = _goal(state, command)
-    except Refused as error:
-        return Move(f"{what}, and is refused: {error.what}", _nothing(state, n, "refused"))
-    if isinstance(goal, Outcome):
-        return Move(f"{what}, and has nothing to do", _nothing(state, n, "nothing"))
-    me = Controller(command, "take", keep(goal), state.record)
+    answer = ask(state, command, shape.size, shape.bake_s)
+    if isinstance(answer, BluegreenError):
+        return Move(f"{what}, and is refused: {answer.what}", _nothing(state, n, "refused"))
+    if isinstance(answer, Outcome):
+        return Move(f"{what}, and has nothing to do: {answer.sentence}", _nothing(state, n, "nothing"))
+    if answer.epoch == state.record.value.epoch:
+        noted = replace(answer, beat_at=state.record.value.beat_at)
+        crew = tuple(c._replace(current=False) if c.alive else c for c in state.crew)
+        after = state._replace(record=keep(noted), crew=crew, late_record=None)
+        return Move(f"{what}, and only notes something in the record", _nothing(after, n, "noted"))
+    me = Controller(command, "take", keep(answer.goal), state.record, todo=keep((answer,)))
     return Move(what, state.with_controller(n, me))
 
 
-def _goal(state: State, command: str) -> Goal | Outcome:
-    record: Record = state.record.value
-    if command == "rollback":
-        return goals.rollback_goal(world(state), record)
-    if record.goal is None:
-        return Outcome("unchanged", "nothing is under way")
-    if command == "resume":
-        return record.goal
-    if goals.moved_on(record) or record.goal.kind != "deploy":
-        raise Refused("past the point of no return")
-    return goals.stop_goal(world(state), record, record.goal, "abort")
+def _heal(state: State, n: int, what: str, shape: Shape) -> Move:
+    """Nobody acts in between; what is healed is as it was launched, and serves."""
+    healed: list[str] = []
+    for _ in range(HEALS):
+        answer = ask(state, "heal", shape.size, shape.bake_s)
+        if not isinstance(answer, Record):
+            said = answer.sentence if isinstance(answer, Outcome) else f"is refused: {answer.what}"
+            names = f"makes {', '.join(healed)} whole and " if healed else ""
+            return Move(f"{what}, {names}ends: {said}", _nothing(state, n, "healed" if healed else "refused"))
+        goal: Any = answer.goal
+        healed.append(goal.fleet.deployment)
+        crew = tuple(c._replace(current=False, blind=c.blind | {"health"}) if c.alive else c for c in state.crew)
+        over = replace(answer, owner=None, goal=goal.stopped)
+        lines = keep((started(answer.epoch, answer, replace(goal, stopped=None)), ev.Finished(NOW, "healed", "")))
+        state = made_whole(state, goal.fleet)._replace(record=keep(over), crew=crew, late_record=None)
+        state = state.with_journal(goal.deployment, lines)
+    raise AssertionError(f"heal finds no end: {healed}")
 
 
-def take(state: State, n: int) -> Move:
+def take(state: State, n: int, shape: Shape) -> Move:
     """The next epoch, if the record still is as it was read."""
     me = state.crew[n]
     if not me.current:
-        if me.command == "rollback":
-            return _read(state, n, "finds the record changed, reads it again")
+        if me.command in AT_ONCE:
+            return _read(state, n, "finds the record changed, reads it again", shape)
         return Move("finds that somebody was faster", _nothing(state, n, "held"))
-    epoch = me.hold.value.epoch + 1
-    goal = me.goal.value
-    if me.command != "resume":
-        goal = replace(goal, deployment=deployment_id(goal.stack, epoch))
-    return Move(f"takes the stack with epoch {epoch}", holding(state, n, goal, epoch))
+    (record,) = me.todo.value
+    return Move(f"takes the stack with epoch {record.epoch}", holding(state, n, record))
 
 
-def holding(state: State, n: int, goal: Goal, epoch: int) -> State:
+def holding(state: State, n: int, record: Record) -> State:
     """Controller `n` has just taken the stack, and is about to write the first line of its run."""
     command = state.crew[n].command
-    record = replace(state.record.value, epoch=epoch, owner=Owner(command, str(n)), goal=goal, beat_at=NOW)
+    goal: Any = record.goal
+    record = replace(record, owner=Owner(command, str(n)), beat_at=NOW)
     crew = tuple(c._replace(current=False) if c.alive else c for c in state.crew)
     state = state._replace(record=keep(record), crew=crew, late_record=None)
     events = state.journal(goal.deployment)
-    line: Any = ev.Resumed(NOW, epoch, record.owner) if command == "resume" else started(epoch, record, goal)
     me = Controller(
         command,
         "do",
         keep(goal),
         keep(record),
         events=events,
-        todo=keep((Line(line, "open"),)),
+        todo=keep(tuple(Line(line, "open") for line in _first_lines(command, events.value, record))),
         changed=all_parts(keep(goal)),
     )
     return state.with_controller(n, me)
+
+
+def _first_lines(command: str, events: tuple[ev.Event, ...], record: Record) -> tuple[Any, ...]:
+    goal: Any = record.goal
+    assert record.owner is not None
+    begun = any(isinstance(event, ev.Started) for event in events)
+    first = () if begun else (started(record.epoch, record, goal),)
+    return (*first, ev.Resumed(NOW, record.epoch, record.owner)) if command == "resume" else first
 
 
 def _nothing(state: State, n: int, result: str) -> State:
@@ -105,9 +126,16 @@ def outside(state: State, before: dict[str, int]) -> Iterator[Move]:
     for weights in ways:
         new = weights_of(weights)
         if weights and new != state.weights and set(weights) <= dict(state.groups).keys():
-            crew = tuple(c._replace(blind=c.blind | {"traffic"}) if c.alive else c for c in state.crew)
-            late = tuple(call._replace(blind=True) for call in state.late)
-            after = state._replace(
-                weights=new, foreign=True, meddled=True, crew=crew, late=late, outside=state.outside - 1
-            )._replace(troubles=state.troubles - 1)
-            yield Move(f"somebody else sets {weights}", after)
+            after = unseen(forwarding(state, new), "traffic")._replace(outside=state.outside - 1)
+            yield Move(f"somebody else sets {weights}", after._replace(foreign=True, meddled=True))
+
+
+def unseen(state: State, *parts: Any) -> State:
+    """Whoever is at work has not seen what somebody else has just changed; nor has who sent a call that may still land."""
+    crew = tuple(c._replace(blind=c.blind | set(parts)) if c.alive else c for c in state.crew)
+    return state._replace(crew=crew, late=tuple(call._replace(blind=True) for call in state.late))
+
+
+def first_of(record: Record, goal: Goal) -> Record:
+    """The record by which a run began that is under way at the beginning of a world."""
+    return replace(record, epoch=record.epoch + 1, goal=goal)

@@ -32,7 +32,9 @@ def written(state: State, n: int, record: Record, *, whole: bool = False) -> Sta
 @cache
 def _under(hold: Kept[Record], record: Record) -> Record:
     mine = hold.value
-    return replace(record, epoch=mine.epoch, owner=mine.owner, goal=mine.goal, beat_at=NOW)
+    return replace(
+        record, epoch=mine.epoch, owner=mine.owner, goal=mine.goal, beat_at=NOW, live_by=""
+    )  # for words only
 
 
 def rewritten(state: State, n: int, design: Design) -> State:

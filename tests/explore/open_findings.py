@@ -6,5 +6,7 @@ meets any more fails the test. The value says the cause.
 
 from __future__ import annotations
 
-OPEN: dict[str, str] = {}
+F3 = "only the recorded ARN of a rule is looked for (issue 11, F3)"
+
+OPEN: dict[str, str] = {"no command leads out": F3}
 OPEN_IN_LARGE_WORLDS: dict[str, str] = {}

@@ -14,13 +14,15 @@ from bluegreen.core.record import Record
 from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights, Step, Terminate
 from tests.explore.cloud import healthy
 from tests.explore.values import Controller, State
+from tests.explore.way_back import taken_away
 
 REACHED = ("deployed", "rolled-back", "aborted", "undone")
 
 
 def broken_by(step: Step, before: State, after: State) -> str:
     """The promise that an act of ours breaks by taking effect, or ""."""
-    return _capacity(step, before, after) or _behind_weight(step, before, after) or _standby(step, before)
+    kept = _capacity(step, before, after) or _behind_weight(step, before, after) or _standby(step, before)
+    return kept or taken_away(step, before)
 
 
 def _capacity(step: Step, before: State, after: State) -> str:

@@ -11,6 +11,7 @@ from functools import cache
 
 from bluegreen.core.record import Record
 from tests.explore import cloud, commands, shell
+from tests.explore.exits import Walk, at_rest, in_words, rests
 from tests.explore.late import overtaken
 from tests.explore.promises import broken_by, wrong_at_rest
 from tests.explore.values import AS_BUILT, Controller, Design, Kept, Move, State, keep
@@ -29,6 +30,24 @@ class Found:
     ends: int = 0
     stuck: int = 0  # states from which no end can be reached
     broken: dict[str, list[str]] = field(default_factory=dict)
+    rests: dict[State, int] = field(default_factory=dict)  # states at rest, as they are some time later; one of each
+    came: list[tuple[int, str]] = field(default_factory=list)
+
+    def path(self, number: int) -> list[str]:
+        """The shortest path to the state of this number."""
+        path: list[str] = []
+        while number > 0:
+            number, what = self.came[number]
+            path.append(what)
+        return path[::-1]
+
+    def walked(self, walk: Walk) -> None:
+        """From every state at rest, the ways out; what is broken on them, or shut, is told with the path to its beginning."""
+        walk.walk(self.rests)
+        for what, (start, *rest) in walk.found().items():
+            here = self.rests.get(start, 0)  # type: ignore[call-overload]
+            path = [*self.path(here), in_words(start)]  # type: ignore[arg-type]
+            self.broken.setdefault(what, [*path, *(str(one) for one in rest)])
 
     def line(self) -> str:
         return f"{self.world}: {self.states} states, {self.transitions} transitions, {len(self.broken)} violations"
@@ -41,21 +60,30 @@ class Found:
 def moves(world: Small, state: State, design: Design = AS_BUILT) -> Iterator[Move]:
     """Everything that may happen next."""
     for n, me in enumerate(state.crew):
-        own = [commands.take(state, n)] if me.at == "take" else shell.moves(state, n, design)
+        own = [commands.take(state, n, world.shape)] if me.at == "take" else shell.moves(state, n, design)
         for what, after, broken in own:
             awake = after.crew[n]._replace(still=False)
             yield Move(f"{me.command} ({n + 1}) {what}", after.with_controller(n, awake), broken)
     yield from _landings(state)
-    if any(me.at == "look" and me.left is not None for me in state.crew):
-        yield from (Move(what, after) for what, after in cloud.moves(state))
+    alone = (world.ills or world.edits) and not any(me.alive for me in state.crew)
+    if alone or any(me.at == "look" and me.left is not None for me in state.crew):
+        for what, after in cloud.moves(state):
+            yield Move(what, _unseen_by_the_busy(after) if after.groups != state.groups else after)
     if len(state.crew) < world.commands + world.first:
         for command in world.then:
-            yield from commands.calls(state, command)
+            yield from commands.calls(state, command, world.shape)
     if state.troubles:
-        for what, after in cloud.losses(state):
-            yield Move(what, _unseen_by_all(after))
-        if state.outside:
-            yield from commands.outside(state, dict(world.before or ()))
+        lost = [Move(what, commands.unseen(after, "health")) for what, after in cloud.losses(state)]
+        written = commands.outside(state, dict(world.before or ())) if state.outside else ()
+        for what, after, _ in (*lost, *written):
+            yield Move(what, after._replace(troubles=state.troubles - 1))
+    if state.ills:
+        for what, after in cloud.ills(state):
+            yield Move(what, commands.unseen(after, "health")._replace(ills=state.ills - 1))
+    if state.edits:
+        for what, after in cloud.edits(state):
+            edited = commands.unseen(after, "traffic", "health")._replace(edits=state.edits - 1)
+            yield Move(what, edited._replace(foreign=True, meddled=True))
 
 
 def normal(state: State, more: bool, design: Design) -> State:
@@ -70,6 +98,8 @@ def normal(state: State, more: bool, design: Design) -> State:
     journals = state.journals
     if not more and not any(me.at == "take" for me in crew):
         followed = {me.goal.value.deployment for me in crew if me.alive}
+        goal = state.record.value.goal  # whoever resumes it reads its journal
+        followed |= {goal.deployment, *([goal.stopped.deployment] if goal.stopped else [])} if goal else set()
         journals = tuple(pair for pair in journals if pair[0] in followed)
     return state._replace(crew=tuple(crew), journals=journals)
 
@@ -77,6 +107,14 @@ def normal(state: State, more: bool, design: Design) -> State:
 @cache
 def _epoch_only(epoch: int) -> Kept[Record]:
     return keep(Record("shop", epoch))
+
+
+def _unseen_by_the_busy(state: State) -> State:
+    """Whoever decided before a target got healthy did so without it."""
+    if all(me.left is not None for me in state.crew if me.alive):
+        return state
+    crew = tuple(c._replace(blind=c.blind | {"health"}) if c.alive and c.left is None else c for c in state.crew)
+    return state._replace(crew=crew)
 
 
 def _landings(state: State) -> Iterator[Move]:
@@ -93,12 +131,6 @@ def _landings(state: State) -> Iterator[Move]:
         sender, record = state.late_record
         crew = tuple(c._replace(current=c.alive and n == sender) for n, c in enumerate(state.crew))
         yield Move("a late write of the record lands", state._replace(record=record, late_record=None, crew=crew))
-
-
-def _unseen_by_all(state: State) -> State:
-    crew = tuple(c._replace(blind=c.blind | {"health"}) if c.alive else c for c in state.crew)
-    late = tuple(call._replace(blind=True) for call in state.late)
-    return state._replace(crew=crew, late=late, troubles=state.troubles - 1)
 
 
 @contextmanager
@@ -123,14 +155,14 @@ def explore(
     found = Found(world.name)
     first = world.beginning()
     known = {first: 0}
-    came: list[tuple[int, str]] = [(-1, "")]
+    came = found.came = [(-1, "")]
     back: list[list[int]] = [[]]
     ends: list[int] = []
     queue = deque([first])
 
     def tell(number: int, what: str, last: str = "") -> None:
         if what and what not in found.broken:
-            found.broken[what] = _path(came, number) + ([last] if last else [])
+            found.broken[what] = found.path(number) + ([last] if last else [])
 
     while queue and not enough(found):
         state = queue.popleft()
@@ -141,6 +173,8 @@ def explore(
         tell(here, wrong_at_rest(state))
         if not any(me.alive for me in state.crew):
             ends.append(here)
+            if rests(state):
+                found.rests.setdefault(at_rest(state), here)
         for what, reached, broken in moves(world, state, design):
             found.transitions += 1
             after = normal(reached, len(reached.crew) < world.commands + world.first, design)
@@ -175,11 +209,3 @@ def _cannot_end(back: list[list[int]], ends: list[int], tell: Callable[[int, str
     if lost >= 0:
         tell(lost, "I11: from here no end can be reached")
     return reached.count(0)
-
-
-def _path(came: list[tuple[int, str]], number: int) -> list[str]:
-    path: list[str] = []
-    while number > 0:
-        number, what = came[number]
-        path.append(what)
-    return path[::-1]

@@ -21,6 +21,7 @@ from tests.explore.late import after_standing_still, mend_of, overtaken
 from tests.explore.pieces import BACK, LetGo, Line, Mend, Paused, Send, Store, changes, pieces
 from tests.explore.promises import broken_by, untrue
 from tests.explore.values import LATE_S, NOW, Controller, Design, Late, Move, State, keep, passing, progress
+from tests.explore.way_back import promotes_badly, says_wrongly, second_rollback
 
 FRESH_S = 2.0
 BEAT_S = 5.0
@@ -63,9 +64,8 @@ def _look(state: State, n: int, design: Design) -> Iterator[Move]:
             if result == "superseded":
                 yield _superseded(state, n, "looks")
             else:
-                yield Move(
-                    f"ends as {result}", _ending(state, n, result, lines), untrue(state, me, result, outcome.sentence)
-                )
+                wrong = untrue(state, me, result, outcome.sentence) or says_wrongly(state, me, outcome)
+                yield Move(f"ends as {result}: {outcome.sentence}", _ending(state, n, result, lines), wrong)
         case Finish():
             yield Move("looks at all again", _to_look(state, n, me._replace(fresh=True), every))
         case Act(steps=steps):
@@ -147,7 +147,7 @@ def _send(state: State, n: int, step: Step, rest: tuple[Any, ...]) -> Iterator[M
     if after and not me.current and me.age > LATE_S:
         after = after_standing_still(state, after, n)
     judged = not me.blind and not overtaken(state, n, step)
-    broken = broken_by(step, state, after) if after and judged else ""
+    broken = (broken_by(step, state, after) or second_rollback(step, state, me)) if after and judged else ""
     if after is None:
         yield Move(f"{called}, which AWS refuses", _failing(state, n, me, step))
     else:
@@ -206,7 +206,10 @@ def _store(state: State, n: int, step: Any, rest: tuple[Any, ...], design: Desig
         yield _superseded(state, n, "may not write the record")
         return
     after = written(state, n, step.record)
-    yield Move(f"writes the record: {step.why}", _doing(after, n, after.crew[n], rest))
+    broken = "" if me.blind else promotes_badly(step, state, me)
+    if step.promote is not None:
+        after = after._replace(stood=after.stood | {step.promote.deployment})
+    yield Move(f"writes the record: {step.why}", _doing(after, n, after.crew[n], rest), broken)
     if state.troubles:
         late = state._replace(late_record=(n, after.record))
         unsure = me._replace(age=BEAT_S) if design.settles else me

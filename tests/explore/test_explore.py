@@ -1,5 +1,7 @@
 """Every state of the small worlds keeps the promises, and the exploration finds mistakes that are planted.
 
+From every state at rest that was met, a walk of commands leads to where the stack can be used again (`exits`).
+
 BLUEGREEN_EXPLORE=2 (or 3) explores larger worlds too: two troubles, two fleets with every command (minutes, some GB).
 """
 
@@ -10,13 +12,14 @@ import time
 
 import pytest
 
+from tests.explore.exits import Walk
 from tests.explore.mistakes import MISTAKES, Mistake
 from tests.explore.open_findings import OPEN, OPEN_IN_LARGE_WORLDS
 from tests.explore.search import Found, explore
-from tests.explore.worlds import LARGE, LARGEST, SMALL, Small
+from tests.explore.worlds import ILL, LARGE, LARGEST, MOVED, SMALL, Small
 
 SIZE = int(os.environ.get("BLUEGREEN_EXPLORE", "1"))
-WORLDS = (*SMALL, *(LARGE if SIZE > 1 else ()), *(LARGEST if SIZE > 2 else ()))
+WORLDS = (*SMALL, *ILL, *MOVED, *(LARGE if SIZE > 1 else ()), *(LARGEST if SIZE > 2 else ()))
 KNOWN = (*OPEN, *(OPEN_IN_LARGE_WORLDS if SIZE > 1 else ()))
 
 
@@ -37,7 +40,12 @@ def test_every_state_keeps_the_promises(
         print(f"\n  {found.line()}, {time.monotonic() - began:.1f} s")
         if len(explored) == len(WORLDS):
             print(f"  {total(explored)}")
+    walk = Walk(world.shape)
+    found.walked(walk)
+    with capsys.disabled():
+        print(f"  {walk.line()}, {time.monotonic() - began:.1f} s")
     news = {what: path for what, path in found.broken.items() if not what.startswith(KNOWN)}
+    found.rests, found.came = {}, []
     assert not news, Found(found.world, broken=news).story()
     if len(explored) == len(WORLDS):
         met = {what for one in explored for what in one.broken}
@@ -52,6 +60,8 @@ def test_a_planted_mistake_is_found(mistake: Mistake) -> None:
 
     with mistake.planted():
         found = explore(mistake.world, mistake.design, enough=enough)
+        if not enough(found):
+            found.walked(Walk(mistake.world.shape))
     assert enough(found), f"{mistake.name} is not found among {found.states} states: {list(found.broken)}"
 
 

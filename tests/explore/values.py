@@ -49,6 +49,7 @@ BEAT_OLD_S = 20.0  # whoever asks when a record was written asks whether it was 
 LATE_S = 9.0  # a call that was sent has landed by then, or never will
 
 REF = BindingRef("shop-alb", "listener", "rule", False, "shop-alb:443")
+RELEASE = "eA=="  # user data in base64; a heal launches with the bytes that the journal has
 
 Targets = tuple[tuple[str, str], ...]  # (instance, state)
 
@@ -76,7 +77,7 @@ class Seen(NamedTuple):
     """What a controller saw last, and decides upon until it looks again."""
 
     record: Kept[Record]
-    weights: Weights | None
+    binding: Kept[Any]  # Binding, or None: a gc of a stack that was never live has no rule
     groups: tuple[tuple[str, Targets | None], ...]
     instances: tuple[tuple[str, str, str], ...]
 
@@ -132,6 +133,13 @@ class Design(NamedTuple):
 AS_BUILT = Design()
 
 
+class Shape(NamedTuple):
+    """Of every deployment of a world."""
+
+    size: int = 1
+    bake_s: int = 0
+
+
 class Move(NamedTuple):
     """One transition: what happens, where it leads, and the promise that it breaks, if any."""
 
@@ -154,6 +162,10 @@ class State(NamedTuple):
     meddled: bool = False  # the outside writer wrote ever
     outside: int = 0  # writes that the outside writer still has
     strays: frozenset[str] = frozenset()  # launched by a process that stood still before its call; left to gc
+    ills: int = 0  # times that a target or an instance of any fleet may still change its health
+    rule: int = 0  # odd: somebody deleted it; even: it stands, made anew half as many times
+    edits: int = 0  # deletions and makings of the rule that the outside still has
+    stood: frozenset[str] = frozenset()  # the deployments that were ever live
 
     def journal(self, deployment: str) -> Kept[tuple[Event, ...]]:
         return dict(self.journals).get(deployment, keep(()))
@@ -183,10 +195,20 @@ def observation(seen: Seen, epoch: int) -> Observation:
         NOW,
         epoch,
         seen.record.value,
-        (Binding(REF, seen.weights, "[]"),),
+        (seen.binding.value,) if seen.binding.value else (),
         {arn: None if targets is None else group(arn, targets) for arn, targets in seen.groups},
         tuple(instance(item) for item in seen.instances),
     )
+
+
+def rule_ref(rule: int) -> BindingRef:
+    """Where the rule stands, or stood before it was deleted: whoever makes it anew gets another ARN."""
+    return replace(REF, arn=f"rule-{rule // 2}") if rule > 1 else REF
+
+
+def binding(ref: BindingRef, rule: int, weights: Weights | None) -> Binding:
+    there = not rule % 2 and ref.arn == rule_ref(rule).arn
+    return Binding(ref, weights if there else None, "[]", exists=there)
 
 
 def group(arn: str, targets: Targets) -> Group:
@@ -269,4 +291,4 @@ def _older_record(record: Kept[Record | None], seconds: float) -> Kept[Record | 
 def started(epoch: int, record: Record, goal: Goal) -> Started:
     """The first line of a journal; its copy of the goal is never read, so its times do not make states differ."""
     assert record.owner is not None
-    return Started(NOW, epoch, record.owner, replace(goal, undo_until=0.0))
+    return Started(NOW, epoch, record.owner, replace(goal, undo_until=0.0), RELEASE if goal.kind == "deploy" else "")
