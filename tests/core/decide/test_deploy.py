@@ -362,10 +362,12 @@ def test_what_is_doomed_already_is_not_doomed_twice() -> None:
         (0, 0, None, "shop-6"),
         (0, 1, None, "shop-5"),
         (4, 4, "r6", "shop-5"),
-        (4, 3, "r6", "shop-5"),
+        (4, 3, "r6", "shop-6"),
         (4, 0, "r6", "shop-6"),
         (4, 4, "r5", "shop-6"),
-        (3, 4, "r5", "shop-6"),
+        (3, 4, "r5", "shop-5"),
+        (3, 3, "r6", "shop-5"),
+        (2, 3, "r5", "shop-5"),
     ],
     ids=[
         "both could take it: the newer one",
@@ -379,6 +381,8 @@ def test_what_is_doomed_already_is_not_doomed_twice() -> None:
         "the newer one was rolled back and the older one is dead",
         "the older one was rolled back",
         "the older one was rolled back and the newer one is not whole",
+        "neither could, they have as many, and the newer one was rolled back",
+        "neither could, and the one that has more was rolled back",
     ],
 )
 def test_the_standby_is_the_fleet_that_a_rollback_could_go_to(live: int, standby: int, mark: Any, kept: str) -> None:

@@ -193,7 +193,9 @@ def keeps(live: int, stand: int, older: int, mark: str = "", /, **world: Any) ->
         (4, 4, 4, "r5", True),
         (4, 4, 0, "r5", False),
         (4, 0, 4, "r4", True),
-        (4, 1, 4, "r4", False),
+        (4, 1, 4, "r4", True),
+        (4, 4, 4, "r4", False),
+        (4, 2, 2, "r5", True),
     ],
     ids=[
         "both could take the traffic",
@@ -208,6 +210,8 @@ def keeps(live: int, stand: int, older: int, mark: str = "", /, **world: Any) ->
         "the standby was rolled back and the doomed one is dead",
         "the doomed one was rolled back and the standby is dead",
         "the doomed one was rolled back and the standby has one",
+        "the doomed one was rolled back and the standby is whole",
+        "neither could, they have as many, and the standby was rolled back",
     ],
 )
 def test_before_a_fleet_is_retired_the_better_one_becomes_the_standby(
