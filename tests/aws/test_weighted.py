@@ -216,9 +216,10 @@ def owned(number: int = 3, **found: str) -> tuple[tuple[OwnedGroup, ...], Door]:
 
 
 def test_a_group_tells_its_fleet_by_its_tags() -> None:
-    told = {"deployment": "shop-7", "colour": "green", "release": "r7", "version": "7.0", "binding": "rule"}
+    arn = "arn:aws:elasticloadbalancing:eu-west-1:1:listener-rule/app/shop/1/2/3"
+    told = {"deployment": "shop-7", "colour": "green", "release": "r7", "version": "7.0", "binding": arn}
     (group, *_), _ = owned(**{"stack": "shop", **told, "live-since": "7", "rollback": "unsafe"})
-    assert group == OwnedGroup("tg-00", "shop-7", Colour.GREEN, "r7", "7.0", "rule", 7, True)
+    assert group == OwnedGroup("tg-00", "shop-7", Colour.GREEN, "r7", "7.0", arn, 7, True)
     (bare, *_), _ = owned()
     assert bare == OwnedGroup("tg-00", "", Colour.BLUE, "", "", "", 0, False)
     (safe, *_), _ = owned(stack="shop", rollback="safe")

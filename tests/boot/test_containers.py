@@ -191,12 +191,25 @@ def test_a_second_run_changes_nothing_and_needs_neither_registry_nor_aws(machine
     assert "keep app" in done.stdout
 
 
-def test_a_stopped_container_is_woken(machine: Machine) -> None:
+@pytest.mark.parametrize("state", ["exited", "created"])
+def test_a_container_that_was_stopped_or_never_started_is_woken(machine: Machine, state: str) -> None:
+    """The boot may have ended between its making and its start."""
     machine.boot(a_stack())
-    machine.engine.containers["app"]["State"]["Status"] = "exited"
+    machine.engine.containers["app"]["State"]["Status"] = state
     machine.engine.requests.clear()
     assert machine.boot(a_stack()).returncode == 0
-    assert machine.engine.asked("^POST") == ["POST /containers/app/start"]
+    assert machine.engine.asked("^(POST|DELETE)") == ["POST /containers/app/start"]
+
+
+@pytest.mark.parametrize(("state", "stopped"), [("dead", False), ("removing", False), ("restarting", True), ("paused", True)])
+def test_a_container_that_cannot_be_woken_is_made_anew(machine: Machine, state: str, stopped: bool) -> None:
+    machine.boot(a_stack())
+    machine.engine.containers["app"]["State"]["Status"] = state
+    machine.engine.requests.clear()
+    assert machine.boot(a_stack(WEB, APP._replace(init=True))).returncode == 0
+    stop = ["POST /containers/app/stop"] if stopped else []
+    made = ["DELETE /containers/app", "POST /containers/create", "POST /containers/app/start"]
+    assert machine.engine.asked("^(POST|DELETE) /containers") == [*stop, *made]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from machine import APP, PASSWORD, WEB, Machine, a_stack, pins
 
-from bluegreen.core.stack import DependsOn, Stack
+from bluegreen.core.stack import DependsOn, Logging, Stack
 
 REFUSED = "connection refused"
 
@@ -138,6 +138,7 @@ def test_a_service_waits_until_its_need_is_healthy(machine: Machine) -> None:
     [
         (_health("starting", "unhealthy"), "app is unhealthy after 0 s"),
         (_health("starting", status="exited"), "app is exited after 0 s"),
+        (_health("starting", status="dead"), "app is dead after 0 s"),
         ([{"Status": "running", "ExitCode": 0}], "app has no health check"),
     ],
 )
@@ -179,3 +180,41 @@ def test_an_engine_that_goes_away_is_told(machine: Machine) -> None:
     assert done.returncode == 1
     assert "failed: the Docker engine answered 500\n" in done.stdout
     assert "  | shutting down" in done.stdout
+
+
+AWAY = "failed to create task for container: failed to initialize logging driver: dial tcp: connection refused"
+LOGGED = Logging("awslogs", (("awslogs-group", "shop"),))
+
+
+def test_a_container_whose_log_server_is_away_is_made_anew_and_keeps_its_log(machine: Machine) -> None:
+    """Docker has made it by then: it has to go before the name is free."""
+    machine.engine.fail = {"POST /containers/app/start": [AWAY]}
+    done = machine.boot(a_stack()._replace(logging=LOGGED))
+    assert done.returncode == 0, done.stdout
+    assert "its log stays here, in json-file" in done.stdout
+    assert machine.engine.asked("(POST|DELETE) /containers/(create|app)")[:5] == [
+        "POST /containers/create",
+        "POST /containers/app/start",
+        "DELETE /containers/app",
+        "POST /containers/create",
+        "POST /containers/app/start",
+    ]
+    kinds = {name: machine.engine.created(name)["HostConfig"]["LogConfig"]["Type"] for name in ("app", "web")}
+    assert kinds == {"app": "json-file", "web": "awslogs"}
+
+
+def test_a_stopped_container_whose_log_server_is_away_is_made_anew(machine: Machine) -> None:
+    stack = a_stack()._replace(logging=LOGGED)
+    machine.boot(stack)
+    machine.engine.containers["app"]["State"]["Status"] = "exited"
+    machine.engine.requests.clear()
+    machine.engine.fail = {"POST /containers/app/start": [AWAY, AWAY]}
+    assert machine.boot(stack).returncode == 0
+    assert machine.engine.asked("DELETE") == ["DELETE /containers/app"] * 2
+    assert machine.engine.created("app")["HostConfig"]["LogConfig"]["Type"] == "json-file"
+
+
+def test_any_other_error_of_a_start_ends_the_boot(machine: Machine) -> None:
+    machine.engine.fail = {"POST /containers/app/start": ["driver failed programming external connectivity"]}
+    done = machine.boot(a_stack()._replace(logging=LOGGED))
+    assert done.returncode == 1 and not machine.engine.asked("DELETE")

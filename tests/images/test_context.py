@@ -286,3 +286,48 @@ def test_a_large_file_is_refused_unless_named(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="dump: 16 MiB, more than 16"):
         guard.check("app", collect(tmp_path, ["*"]))
     guard.check("app", collect(tmp_path, ["dump"]))
+
+
+def test_a_file_of_just_that_size_is_not_large(tmp_path: Path) -> None:
+    with (tmp_path / "dump").open("wb") as file:
+        file.truncate(guard.LARGE_BYTES)
+    guard.check("app", collect(tmp_path, ["*"]))
+
+
+@pytest.mark.parametrize("folder", [".git", ".aws", "app/.ssh"])
+def test_naming_a_folder_does_not_let_its_secrets_in(folder: str, tmp_path: Path) -> None:
+    """Only files may be meant: who names a folder may not know what is in it. It is told once, not file by file."""
+    (tmp_path / folder).mkdir(parents=True)
+    for name in ("config", "other"):
+        (tmp_path / folder / name).write_text("x")
+    with pytest.raises(Refused) as caught:
+        guard.check("app", collect(tmp_path, [folder]))
+    assert caught.value.what.startswith("app: 1 file must not") and f"  {folder}: " in caught.value.what
+
+
+def test_a_secret_in_a_folder_that_is_named_is_refused_and_one_that_is_named_itself_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / ".netrc").write_text("x")
+    with pytest.raises(Refused, match=r"conf/\.netrc"):
+        guard.check("app", collect(tmp_path, ["conf"]))
+    guard.check("app", collect(tmp_path, ["conf/.netrc"]))
+
+
+@pytest.mark.parametrize(("before", "seen"), [(0, True), (100_000, True), ((1 << 20) - 40, True), (1 << 20, False)])
+def test_the_first_mebibyte_of_a_file_is_looked_at(before: int, seen: bool, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_bytes(b" " * before + b"-----BEGIN PRIVATE KEY-----\n")
+    if seen:
+        with pytest.raises(Refused, match=r"notes\.txt: a private key"):
+            guard.check("app", collect(tmp_path, ["."]))
+    else:
+        guard.check("app", collect(tmp_path, ["."]))
+
+
+@pytest.mark.parametrize(("number", "more"), [(20, ""), (21, "and 1 more")])
+def test_at_most_twenty_files_are_named(number: int, more: str, tmp_path: Path) -> None:
+    for i in range(number):
+        (tmp_path / f"{i}.pem").write_text("-----BEGIN PRIVATE KEY-----")
+    with pytest.raises(Refused) as caught:
+        guard.check("app", collect(tmp_path, ["."]))
+    assert caught.value.what.startswith(f"app: {number} files must not go")
+    assert caught.value.what.count(".pem") == 20 and ("more" in caught.value.what) is bool(more) and more in caught.value.what

@@ -6,6 +6,7 @@ import builtins
 import hashlib
 import json
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,9 +127,10 @@ def _read(kept: Path) -> list[Test]:
 
 
 def _shared(root: Path, file: str, content: bytes) -> str:
-    """What a recording hangs on: the test file and what it shares with its neighbours. Not the sources: places are known
+    """What a recording hangs on: the test file, and the files beside it that it names. Not the sources: places are known
     by their text, and a statement that is new is reached by whoever reached its function."""
     folder = root / "tests" / "sim" if file.startswith("tests/mutants") else (root / file).parent
-    shared = sorted(path for path in folder.glob("*.py") if not path.name.startswith("test_"))
+    words = set(re.findall(r"\w+", content.decode()))
+    shared = sorted(path for path in folder.glob("*.py") if path.stem in words and path != root / file)
     parts = [file.encode(), content, *(path.read_bytes() for path in shared)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]

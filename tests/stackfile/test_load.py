@@ -275,3 +275,31 @@ def test_the_authority_of_a_log_server_is_read(tmp_path: Path) -> None:
     stack = read(tmp_path, GOOD.replace("rollout:", f"{tls}\nrollout:"))
     assert stack.logging == Logging("syslog", (*sorted(AWAY.items()), ("syslog-address", "tcp+tls://logs:6514")), PEM)
     assert stack.registry.ca == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("timeout: 3s", "timeout: 4s"),
+        ('["80:8000"]', '["80:8000", "65535:65535"]'),
+        ('["80:8000"]', '["80:8000", "1:1"]'),
+        ('["80:8000"]', '["80:8000", "80:1/udp"]'),
+        ('MODE: "on"', "MONKEY: abc"),
+        ('MODE: "on"', "TOKENS_PER_MINUTE: 5"),
+        ('MODE: "on"', 'AUTH_TOKEN: ""'),
+        ('MODE: "on"', "AUTH_TOKEN: ssm:/shop/token"),
+    ],
+    ids=[
+        "a timeout one second shorter than the interval",
+        "the highest port",
+        "the lowest port",
+        "the same port of another protocol",
+        "a name that only ends like a key",
+        "a name that only begins like a token",
+        "an empty value is no secret",
+        "a reference is no secret",
+    ],
+)
+def test_what_is_just_right_is_no_mistake(old: str, new: str, tmp_path: Path) -> None:
+    assert old in GOOD
+    read(tmp_path, GOOD.replace(old, new))
