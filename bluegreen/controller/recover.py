@@ -8,9 +8,10 @@ from typing import Protocol
 
 from bluegreen.controller.by_tags import look, nothing_here
 from bluegreen.controller.entries import tell_unread
+from bluegreen.controller.restored import refuse_restored
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
-from bluegreen.core.fleet import Fleet
+from bluegreen.core.fleet import Fleet, OwnedGroup
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.rebuild import Rebuilt, Unclear, rebuild
 from bluegreen.core.record import Record
@@ -33,7 +34,8 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What is wrong with the record: `broken`, it cannot be read; else there is none, or not even a `table`."""
+    """What is wrong with the record: `broken`, it cannot be read or is older than its fleets; else there is none, or not even a
+    `table`."""
 
     what: str
     broken: bool = False
@@ -44,8 +46,8 @@ def recover(
     world: World, stack: str, shelf: Shelf, confirm: Callable[[Sequence[str]], bool] = lambda found: True
 ) -> Outcome:
     """`confirm` is shown what was found. Raises Refused when the record is fine, or when AWS does not tell what it should be."""
-    lost = _lost(world, stack)
     owned = world.traffic.owned(stack)
+    lost = _lost(world, stack, owned)
     if not owned:
         raise nothing_here(stack, world.here)
     world.watcher.note(f"{lost.what}; looking at the tags of {stack} and the load balancer")
@@ -68,7 +70,7 @@ def recover(
     return _outcome(stack, rebuilt, kept)
 
 
-def _lost(world: World, stack: str) -> Lost:
+def _lost(world: World, stack: str, owned: Sequence[OwnedGroup]) -> Lost:
     try:
         record = world.records.read(stack)
     except NotFound as error:
@@ -79,6 +81,12 @@ def _lost(world: World, stack: str) -> Lost:
         return Lost(f"{error.what} ({error.why})", broken=True)
     if record is None:
         return Lost(f"the ledger has no record of {stack}")
+    try:
+        refuse_restored(record, owned)
+    except Refused as error:
+        if record.owner is None:
+            return Lost(error.what, broken=True)
+        raise
     live = record.live.label if record.live else "nothing"
     raise Refused(
         f"the record of {stack} can be read: there is nothing to recover",

@@ -201,7 +201,9 @@ def test_a_container_that_was_stopped_or_never_started_is_woken(machine: Machine
     assert machine.engine.asked("^(POST|DELETE)") == ["POST /containers/app/start"]
 
 
-@pytest.mark.parametrize(("state", "stopped"), [("dead", False), ("removing", False), ("restarting", True), ("paused", True)])
+@pytest.mark.parametrize(
+    ("state", "stopped"), [("dead", False), ("removing", False), ("restarting", True), ("paused", True)]
+)
 def test_a_container_that_cannot_be_woken_is_made_anew(machine: Machine, state: str, stopped: bool) -> None:
     machine.boot(a_stack())
     machine.engine.containers["app"]["State"]["Status"] = state

@@ -364,8 +364,14 @@ def test_when_aws_shows_other_weights_the_traffic_goes_back_to_where_it_belongs(
     ("journal", "words"),
     [
         ((STARTED, finished("undone")), "shop-7 was undone already"),
-        ((ev.Started(1.0, 7, OWNER, goal("abort", undo=NEW)), finished("aborted")), "shop-7 was stopped and undone already"),
-        ((ev.Started(1.0, 7, OWNER, goal("rollback", undo=NEW)), finished("rolled-back")), "stopped and undone already"),
+        (
+            (ev.Started(1.0, 7, OWNER, goal("abort", undo=NEW)), finished("aborted")),
+            "shop-7 was stopped and undone already",
+        ),
+        (
+            (ev.Started(1.0, 7, OWNER, goal("rollback", undo=NEW)), finished("rolled-back")),
+            "stopped and undone already",
+        ),
         ((ev.Started(1.0, 7, OWNER, goal("rollback", undo=NEW)), finished("refused")), ""),
         ((ev.Started(1.0, 7, OWNER, goal("abort", undo=NEW)), finished("needs-human")), ""),
         ((STARTED, finished("deployed")), ""),

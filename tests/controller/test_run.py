@@ -175,7 +175,11 @@ def test_a_run_that_was_taken_over_writes_and_lets_go_nothing(monkeypatch: pytes
     on = table(DEPLOY)
     on.hold.errors = [Superseded("taken", next="bluegreen status shop")]
     end = follow(on, DEPLOY, monkeypatch)
-    assert (end.result, end.sentence, end.next) == ("superseded", "taken", "bluegreen status shop") and on.hold.left == []
+    assert (end.result, end.sentence, end.next) == (
+        "superseded",
+        "taken",
+        "bluegreen status shop",
+    ) and on.hold.left == []
 
 
 def test_a_stack_that_cannot_be_let_go_is_said_and_the_outcome_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +203,14 @@ def test_a_stack_that_cannot_be_let_go_is_said_and_the_outcome_stands(monkeypatc
         (HEAL, (), False, Refused),
         (ROLLBACK, (), False, NeedsHuman),
     ],
-    ids=["nothing begun", "only its first line", "more than that", "a step was taken", "a heal", "a rollback has always begun"],
+    ids=[
+        "nothing begun",
+        "only its first line",
+        "more than that",
+        "a step was taken",
+        "a heal",
+        "a rollback has always begun",
+    ],
 )
 def test_a_refusal_before_anything_was_begun_leaves_nothing_behind(
     what: Any, journal: Iterable[ev.Event], acted: bool, result: type[BluegreenError], monkeypatch: pytest.MonkeyPatch
@@ -309,7 +320,12 @@ def test_a_wait_is_a_second_or_what_is_left_of_it(until: float, slept: float, mo
     ("what", "journal", "words", "next_"),
     [
         (DEPLOY, MADE, f"traffic was not moved: {LIVE.label} serves as before", "bluegreen abort shop to go back"),
-        (DEPLOY, (*BOOTED, *gave_weight()), "the new fleet may have the traffic already", "bluegreen rollback shop to go back"),
+        (
+            DEPLOY,
+            (*BOOTED, *gave_weight()),
+            "the new fleet may have the traffic already",
+            "bluegreen rollback shop to go back",
+        ),
         (replace(DEPLOY, live=None), (), "nothing was live before", "bluegreen abort shop to go back"),
         (HEAL, (), "shop-7 was interrupted", "bluegreen abort shop to undo it"),
         (ROLLBACK, (), "shop-7 was interrupted", "bluegreen resume shop"),

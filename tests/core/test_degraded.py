@@ -69,7 +69,12 @@ def test_any_attached_fleet_can_be_named() -> None:
 def test_where_a_rule_is_gone_or_none_is_known_there_is_no_way() -> None:
     gone = back(bindings=(replace(NOW, exists=False, weights=None),))
     assert isinstance(gone, NoWay) and RULE.name in gone.why
-    one = back(LIVE, STANDBY, replace(STANDBY, arn="tg-b", binding="rule-2"), bindings=(NOW, replace(forwarding(SECOND, tg_b=0), exists=False)))
+    one = back(
+        LIVE,
+        STANDBY,
+        replace(STANDBY, arn="tg-b", binding="rule-2"),
+        bindings=(NOW, replace(forwarding(SECOND, tg_b=0), exists=False)),
+    )
     assert isinstance(one, NoWay) and SECOND.name in one.why
     assert isinstance(back(bindings=()), NoWay) and "no rule or listener" in back(bindings=()).why
 
@@ -256,7 +261,9 @@ def test_the_bindings_are_in_the_order_of_the_stack_file_by_the_names_of_their_g
 def test_a_rule_that_an_attached_fleet_names_and_that_is_gone_is_told_and_others_are_not() -> None:
     gone = replace(forwarding(SECOND), exists=False)
     assert seen(LIVE, STANDBY, bindings=(NOW, gone)).gone == ()
-    assert seen(LIVE, SECONDS[0], bindings=(replace(NOW, weights=(("tg-live", 100), ("tg-live-2", 0))), gone)).gone == (SECOND.name,)
+    assert seen(LIVE, SECONDS[0], bindings=(replace(NOW, weights=(("tg-live", 100), ("tg-live-2", 0))), gone)).gone == (
+        SECOND.name,
+    )
 
 
 # bindings by their ARNs

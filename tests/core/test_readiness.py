@@ -46,7 +46,9 @@ def test_one_healthy_instance_is_enough_to_stop_a_deployment(healthy: int, servi
 # what a plain rollback would do
 
 
-def told(live: Any = LIVE, standby: Any = STANDBY, mark: str = "", serving: int = 4, standing: int = 4) -> tuple[str, str]:
+def told(
+    live: Any = LIVE, standby: Any = STANDBY, mark: str = "", serving: int = 4, standing: int = 4
+) -> tuple[str, str]:
     """Why a plain rollback would not go, and the command that helps."""
     back = RolledBack(mark, "x", 1.0) if mark else None
 
@@ -73,7 +75,11 @@ UNSAFE = replace(LIVE, rollback_unsafe=True)
             f"0 of ? instances of {STANDBY.label} are healthy",
             "bluegreen heal shop",
         ),
-        ({"live": UNSAFE}, f"{LIVE.label} is declared `rollback: unsafe`", "bluegreen rollback shop --unsafe-to shop-5"),
+        (
+            {"live": UNSAFE},
+            f"{LIVE.label} is declared `rollback: unsafe`",
+            "bluegreen rollback shop --unsafe-to shop-5",
+        ),
         ({"live": UNSAFE, "standing": 0}, f"{LIVE.label} is declared `rollback: unsafe`", "bluegreen heal shop"),
         ({"mark": "r5"}, f"{STANDBY.label} was rolled back before", "bluegreen rollback shop --to shop-5"),
         ({"mark": "r6"}, "", "bluegreen rollback shop"),

@@ -330,4 +330,8 @@ def test_at_most_twenty_files_are_named(number: int, more: str, tmp_path: Path) 
     with pytest.raises(Refused) as caught:
         guard.check("app", collect(tmp_path, ["."]))
     assert caught.value.what.startswith(f"app: {number} files must not go")
-    assert caught.value.what.count(".pem") == 20 and ("more" in caught.value.what) is bool(more) and more in caught.value.what
+    assert (
+        caught.value.what.count(".pem") == 20
+        and ("more" in caught.value.what) is bool(more)
+        and more in caught.value.what
+    )

@@ -152,3 +152,21 @@ class SimRecords:
         events = tuple(lines[number] for number in sorted(lines) if number not in torn)
         unreadable = tuple(f"entry {number} of {deployment} is not JSON" for number in sorted(torn))
         return Journal(deployment, events, unreadable, max(lines, default=-1) + 1)
+
+
+class SimShelf:
+    """Where `recover` puts a record that is no good."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    def make(self) -> None:
+        self.ledger.there = True
+
+    def broken_epoch(self, stack: str) -> int:
+        record = self.ledger.records.get(stack)
+        return record.epoch if record else 0
+
+    def set_aside(self, stack: str, at: float) -> str:
+        self.ledger.torn.discard(stack)
+        return f"record#broken#{at:.0f}" if self.ledger.records.pop(stack, None) else ""

@@ -12,6 +12,7 @@ from typing import Any
 from bluegreen.controller import commands, degraded
 from bluegreen.controller.heal import heal
 from bluegreen.controller.notes import tell, write_down
+from bluegreen.controller.recover import recover
 from bluegreen.controller.resolve import Facts, Rendered
 from bluegreen.controller.world import World
 from bluegreen.core.decision import Wait
@@ -26,7 +27,7 @@ from tests.sim.aws import ACCOUNT, ELB, REGION, ZONES, Hand, Sim, SimClock
 from tests.sim.book import SimBook
 from tests.sim.faults import Crash
 from tests.sim.invariants import Promises, Violation
-from tests.sim.ledger import SimRecords
+from tests.sim.ledger import SimRecords, SimShelf
 from tests.sim.physics import Machine, Pool, Registration, action_of
 from tests.sim.services import SimFleets, SimTraffic
 
@@ -236,7 +237,7 @@ class Stage:
             case "heal":
                 return lambda world: heal(world, SHOP, owner, unhealthy=bool(rest))
             case "recover":
-                return _recover(owner)
+                return lambda world: recover(world, SHOP, SimShelf(world.records.ledger))  # type: ignore[attr-defined]
             case _:
                 return lambda world: commands.gc(world, SHOP, owner)
 
@@ -307,15 +308,6 @@ class Stage:
             if machine.alive:
                 found[machine.version] = found.get(machine.version, 0) + 1
         return found
-
-
-def _recover(owner: Owner) -> Callable[[World], Outcome]:
-    """`bluegreen recover`, or what there is to say while there is none."""
-    try:
-        from bluegreen.controller.recover import recover  # type: ignore[import-not-found]
-    except ImportError:
-        return lambda world: Outcome("refused", "there is no command recover yet")
-    return lambda world: recover(world, SHOP, owner)  # type: ignore[no-any-return]
 
 
 def adopt(stage: Stage) -> None:

@@ -62,19 +62,27 @@ def is_fail(decision: Any) -> bool:
         "nor of one, though another is ill",
     ],
 )
-@pytest.mark.parametrize(("at", "bake_s"), [(1000.0, BAKE_S), (OVER - 0.1, BAKE_S), (990.0, 0), (OVER, BAKE_S), (2000.0, 0)])
-def test_the_traffic_goes_back_while_the_old_fleet_has_more(new: Any, old: int, back: bool, at: float, bake_s: int) -> None:
+@pytest.mark.parametrize(
+    ("at", "bake_s"), [(1000.0, BAKE_S), (OVER - 0.1, BAKE_S), (990.0, 0), (OVER, BAKE_S), (2000.0, 0)]
+)
+def test_the_traffic_goes_back_while_the_old_fleet_has_more(
+    new: Any, old: int, back: bool, at: float, bake_s: int
+) -> None:
     decision = watched(bake, new, old, at=at, bake_s=bake_s)
     assert is_fail(decision) is back, decision
     if back:
         when = "while baking" if bake_s else "after the switch"
-        assert decision.reason == f"{new.get('healthy', 0)} of 4 instances healthy {when}, and {old} of the old fleet are"
+        assert (
+            decision.reason == f"{new.get('healthy', 0)} of 4 instances healthy {when}, and {old} of the old fleet are"
+        )
 
 
 @pytest.mark.parametrize(("at", "baking"), [(990.0, True), (OVER - 0.1, True), (OVER, False)])
 def test_it_is_watched_until_the_bake_is_over(at: float, baking: bool) -> None:
     decision = watched(bake, {"healthy": 4}, 4, at=at)
-    assert decision == (Wait(OVER, "baking, 4/4 healthy", frozenset({"health", "traffic", "record"})) if baking else None)
+    assert decision == (
+        Wait(OVER, "baking, 4/4 healthy", frozenset({"health", "traffic", "record"})) if baking else None
+    )
 
 
 def test_the_bake_counts_from_the_last_switch() -> None:
@@ -118,7 +126,9 @@ def test_a_resumed_run_gives_it_two_minutes_anew() -> None:
     assert watched(whole, {"healthy": 3}, 3, resumed, at=2000.0 + RECOVER_S - 0.1).until == 2000.0 + RECOVER_S
     assert is_fail(watched(whole, {"healthy": 3}, 3, resumed, at=2000.0 + RECOVER_S))
     early = ev.Resumed(991.0, 8, OWNER)
-    assert watched(whole, {"healthy": 3}, 3, early, at=OVER).until == OVER + RECOVER_S, "the bake counts when it is longer"
+    assert watched(whole, {"healthy": 3}, 3, early, at=OVER).until == OVER + RECOVER_S, (
+        "the bake counts when it is longer"
+    )
 
 
 @pytest.mark.parametrize(

@@ -405,9 +405,7 @@ def test_a_promise_that_going_back_is_unsafe_is_not_lost_with_the_fleet_that_mad
 ) -> None:
     fleet = replace(NEW, groups=(), rollback_unsafe=new_unsafe)
     what = goal(fleet=fleet, live=replace(LIVE, rollback_unsafe=skipped_unsafe))
-    decision = deploy.promote(
-        case(what, seen(ON_NEW, groups={"tg-live": group("tg-live", unhealthy=4)}), *SHIFTED)
-    )
+    decision = deploy.promote(case(what, seen(ON_NEW, groups={"tg-live": group("tg-live", unhealthy=4)}), *SHIFTED))
     assert isinstance(decision, Act)
     (step,) = decision.steps
     assert isinstance(step, Write) and step.record.live is not None and step.record.live.rollback_unsafe is unsafe

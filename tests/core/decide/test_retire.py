@@ -47,7 +47,11 @@ def next_of(*journal: ev.Event, fleet: Any = STANDBY, what: Any = None, drain: b
 
 
 def test_it_leaves_every_action_that_names_it_and_nothing_else_moves() -> None:
-    bindings = (forwarding(tg_live=0, tg_new=100, tg_standby=0), forwarding(SECOND, tg_new=100), forwarding(tg_standby=5))
+    bindings = (
+        forwarding(tg_live=0, tg_new=100, tg_standby=0),
+        forwarding(SECOND, tg_new=100),
+        forwarding(tg_standby=5),
+    )
     decision = next_of(bindings=bindings)
     steps = decision.steps
     assert [type(step) for step in steps] == [SetWeights, SetWeights]
@@ -167,7 +171,9 @@ def test_its_groups_stay_while_its_launches_may_still_appear() -> None:
     fleet = replace(NEW, groups=("tg-new",))
     now = seen(forwarding(tg_live=100), instances=(), groups={"tg-new": group("tg-new")})
     decision = retire(case(MINE, now, asked(at=950.0)), fleet)
-    assert isinstance(decision, Wait) and decision.until == 950.0 + APPEAR_S and decision.look == {"instances", "record"}
+    assert (
+        isinstance(decision, Wait) and decision.until == 950.0 + APPEAR_S and decision.look == {"instances", "record"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -243,7 +249,9 @@ def test_its_healthiest_group_counts_and_a_fleet_of_unknown_size_is_never_whole(
     now = seen(ON_NEW, live=NEW, standby=LIVE, groups=groups)
     assert spared(case(goal(), now), replace(STANDBY, groups=("tg-standby", "tg-b")))
     adopted = replace(NEW, count=0)
-    assert spared(case(goal(), seen(ON_NEW, live=adopted, standby=None, groups=groups)), replace(STANDBY, groups=("tg-b",)))
+    assert spared(
+        case(goal(), seen(ON_NEW, live=adopted, standby=None, groups=groups)), replace(STANDBY, groups=("tg-b",))
+    )
 
 
 # the older ones, one after another

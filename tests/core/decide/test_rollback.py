@@ -65,8 +65,18 @@ def test_a_higher_epoch_ends_the_run(stands: int, ends: bool) -> None:
 
 @pytest.mark.parametrize(
     ("what", "begun", "over", "again"),
-    [(ROLLBACK, False, True, None), (ROLLBACK, True, False, None), (STOP, False, False, STOP.stopped), (STOP, True, False, None)],
-    ids=["a rollback that cannot begin leaves nothing", "one that has begun does", "a stop puts its run in force again", "unless it began"],
+    [
+        (ROLLBACK, False, True, None),
+        (ROLLBACK, True, False, None),
+        (STOP, False, False, STOP.stopped),
+        (STOP, True, False, None),
+    ],
+    ids=[
+        "a rollback that cannot begin leaves nothing",
+        "one that has begun does",
+        "a stop puts its run in force again",
+        "unless it began",
+    ],
 )
 def test_where_a_rule_is_gone_nothing_is_moved(what: Any, begun: bool, over: bool, again: Any) -> None:
     bindings = (replace(forwarding(), exists=False),)
@@ -136,7 +146,9 @@ def test_a_rollback_goes_to_a_fleet_that_can_carry_what_serves(standby: int, liv
     assert (decision is None) is possible
     if not possible:
         assert isinstance(decision, Finish) and decision.outcome.result == "refused" and decision.again is None
-        assert f"{standby} of 4 instances" in decision.outcome.sentence and "bluegreen heal shop" in decision.outcome.next
+        assert (
+            f"{standby} of 4 instances" in decision.outcome.sentence and "bluegreen heal shop" in decision.outcome.next
+        )
         assert ("would not help" in decision.outcome.why) is (live == 0)
 
 
@@ -177,9 +189,17 @@ def test_what_really_has_weight_counts_too() -> None:
 
 
 def test_on_the_binding_that_has_fewest() -> None:
-    two = replace(ROLLBACK, before=(Before(RULE, BEFORE, ""), Before(SECOND, BEFORE, "")), fleet=replace(STANDBY, groups=("tg-standby", "tg-b")))
+    two = replace(
+        ROLLBACK,
+        before=(Before(RULE, BEFORE, ""), Before(SECOND, BEFORE, "")),
+        fleet=replace(STANDBY, groups=("tg-standby", "tg-b")),
+    )
     bindings = (forwarding(tg_x=100, tg_standby=0), forwarding(SECOND, tg_y=100, tg_b=0))
-    groups = {"tg-x": group("tg-x", healthy=4), "tg-y": group("tg-y", healthy=2), "tg-b": group("tg-standby", healthy=2, unhealthy=2)}
+    groups = {
+        "tg-x": group("tg-x", healthy=4),
+        "tg-y": group("tg-y", healthy=2),
+        "tg-b": group("tg-standby", healthy=2, unhealthy=2),
+    }
     assert able(what=two, live=0, standby=2, bindings=bindings, groups=groups) is None
     fewer = {**groups, "tg-b": group("tg-standby", healthy=1, unhealthy=3)}
     assert able(what=two, live=0, standby=2, bindings=bindings, groups=fewer) is not None
@@ -427,7 +447,10 @@ def test_a_rollback_says_who_serves_and_what_became_of_the_other() -> None:
     ill = said(groups=health(standby=0)).outcome.sentence
     assert ill.startswith(f"{STANDBY.label} has the traffic, and nothing of it is healthy")
     assert "shop-9 was stopped." in said(replace(ROLLBACK, reason="shop-9 was stopped")).outcome.sentence
-    assert "0 of ? instances" in said(replace(ROLLBACK, standby=replace(LIVE, count=0)), groups=health(live=0)).outcome.sentence
+    assert (
+        "0 of ? instances"
+        in said(replace(ROLLBACK, standby=replace(LIVE, count=0)), groups=health(live=0)).outcome.sentence
+    )
 
 
 @pytest.mark.parametrize(("what", "result"), [(STOP, "rolled-back"), (ABORT, "aborted")])

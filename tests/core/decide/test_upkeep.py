@@ -113,7 +113,12 @@ RECORD = Record("shop", 7, live=LIVE, standby=STANDBY, doomed=(OLDER,))
 
 
 def test_fleets_that_the_record_does_not_keep_were_left_behind() -> None:
-    groups = [owned("shop-6", "tg-live"), owned("shop-5", "tg-standby"), owned("shop-3", "tg-b"), owned("shop-3", "tg-a")]
+    groups = [
+        owned("shop-6", "tg-live"),
+        owned("shop-5", "tg-standby"),
+        owned("shop-3", "tg-b"),
+        owned("shop-3", "tg-a"),
+    ]
     machines = [Instance("i-1", "shop-2", "s", "running"), Instance("i-2", "shop-6", "s", "running")]
     found = upkeep.left_behind(RECORD, groups, machines)
     assert [fleet.deployment for fleet in found] == ["shop-2", "shop-3", "shop-4"]
@@ -253,5 +258,7 @@ def test_what_is_said_of_the_standby_is_what_a_rollback_would_do() -> None:
     none, nowhere = told(standby=None)
     assert "first deployment" in none and nowhere == "" and told(live=None)[1] == ""
     why, way = told(groups=health(4, 3))
-    assert why == f"no rollback is ready: 3 of 4 instances of {STANDBY.label} are healthy" and way == "bluegreen heal shop"
+    assert (
+        why == f"no rollback is ready: 3 of 4 instances of {STANDBY.label} are healthy" and way == "bluegreen heal shop"
+    )
     assert told(standby=NEW)[1] == "bluegreen rollback shop --to shop-7"
