@@ -223,7 +223,8 @@ def _begin_gc(world: World, record: Record, owner: Owner) -> Begun:
     owned = world.traffic.owned(record.stack)
     refuse_restored(record, owned)
     tell_unread(world, record.stack, owned, instances)
-    kept = world.traffic.groups(record.kept_groups)
+    nameless = [group.arn for group in owned if not group.deployment]  # whose fleet they are cannot be told
+    kept = world.traffic.groups((*record.kept_groups, *nameless))
     registered = {target.id for group in kept.values() if group for target in group.targets}
     left = left_behind(record, owned, instances, registered)
     lost = strays(record, kept, instances)

@@ -94,6 +94,7 @@ def _swap_goal(
         watch_s=WATCH_S if done.late_until(WATCH_S) > world.clock.now() else 0,
         left=left,
         reason=stopped,
+        stopped=unfinished,
         rolled_back=_mark(record, live, target, world.clock.now(), by),
     )
 

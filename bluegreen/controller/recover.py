@@ -45,9 +45,11 @@ class Lost:
 def recover(
     world: World, stack: str, shelf: Shelf, confirm: Callable[[Sequence[str]], bool] = lambda found: True
 ) -> Outcome:
-    """`confirm` is shown what was found. Raises Refused when the record is fine, or when AWS does not tell what it should be."""
+    """`confirm` is shown what was found. Raises Refused when AWS does not tell what the record should be."""
     owned = world.traffic.owned(stack)
     lost = _lost(world, stack, owned)
+    if isinstance(lost, Outcome):
+        return lost
     if not owned:
         raise nothing_here(stack, world.here)
     world.watcher.note(f"{lost.what}; looking at the tags of {stack} and the load balancer")
@@ -70,7 +72,7 @@ def recover(
     return _outcome(stack, rebuilt, kept)
 
 
-def _lost(world: World, stack: str, owned: Sequence[OwnedGroup]) -> Lost:
+def _lost(world: World, stack: str, owned: Sequence[OwnedGroup]) -> Lost | Outcome:
     try:
         record = world.records.read(stack)
     except NotFound as error:
@@ -88,11 +90,7 @@ def _lost(world: World, stack: str, owned: Sequence[OwnedGroup]) -> Lost:
             return Lost(error.what, broken=True)
         raise
     live = record.live.label if record.live else "nothing"
-    raise Refused(
-        f"the record of {stack} can be read: there is nothing to recover",
-        why=f"Epoch {record.epoch}; {live} is live.",
-        next=f"bluegreen status {stack}",
-    )
+    return Outcome("unchanged", f"the record of {stack} can be read, and {live} is live: there is nothing to recover.")
 
 
 def _counted(world: World, record: Record) -> Record:

@@ -61,7 +61,8 @@ class Run:
         except Superseded as error:
             return Outcome("superseded", error.what, error.why, error.next)
         except NeedsHuman as error:
-            self._let_go(keep_goal=not isinstance(error, Forbidden) or self._unfinished())
+            keep = not isinstance(error, Forbidden) or self._unfinished()
+            self._let_go(keep_goal=keep, again=None if keep else self.goal.stopped)
             raise
         except (CloudError, Refused) as error:
             raise self._stopped(error) from error

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from bluegreen.controller.status import status
 from bluegreen.core.fleet import is_older
+from bluegreen.core.sound import wrong
 from bluegreen.errors import BluegreenError
 from tests.sim.faults import Troubles
 from tests.sim.happenings import make_anew
@@ -215,7 +216,7 @@ def _too_soon(stage: Stage, result: Result) -> None:
     """F4: a ledger that throttles for a moment is waited for; without it a rollback goes on only when it is ill for longer."""
     ledger = stage.sim.ledger
     began = stage.sim.account.time - result.seconds
-    ill = ledger.torn or not ledger.there or stage.record is None
+    ill = ledger.torn or not ledger.there or stage.record is None or wrong(stage.record, SHOP)
     if (
         result.degraded
         and not ill

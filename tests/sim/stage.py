@@ -23,6 +23,7 @@ from bluegreen.core.record import Owner, Record
 from bluegreen.core.stack import FleetShape, Health, Port, Registry, Rollout, Rule, Service, Stack, Traffic
 from bluegreen.core.step import Step
 from bluegreen.errors import BluegreenError
+from bluegreen.ports import Here
 from tests.sim.aws import ACCOUNT, ELB, REGION, ZONES, Hand, Sim, SimClock
 from tests.sim.book import SimBook
 from tests.sim.faults import Crash
@@ -173,6 +174,7 @@ class Stage:
             Witness(hand),
             self.shape.poll_s,
             ids=map(f"{name} {{}}".format, count(1)).__next__,
+            here=Here(REGION, "", "bluegreen"),
         )
         return hand, world
 

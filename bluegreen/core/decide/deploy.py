@@ -65,7 +65,10 @@ def foreign_hand(case: Case) -> Decision | None:
 
 
 def _stop(case: Case) -> str:
-    """How this deployment could be stopped now, as a second command."""
+    """How to go back from this deployment now, as a second command."""
+    if case.promoted:
+        way = way_back_from(case)
+        return f"; then {way}" if "rollback" in way else ""
     back = case.goal.live
     old = case.seen.healthy(back.groups) if back else 0
     serving = max(case.seen.healthy(case.groups), case.seen.capacity)

@@ -13,7 +13,7 @@ from bluegreen.core.decide.case import Case, Rule, superseded
 from bluegreen.core.decide.retire import retire, spared
 from bluegreen.core.decision import Act, Decision, Fail, Finish, Wait
 from bluegreen.core.fleet import Fleet, Weights, is_older, weights_of
-from bluegreen.core.observation import ALL_PARTS, Part
+from bluegreen.core.observation import ALL_PARTS, Binding, Part
 from bluegreen.core.outcome import Outcome, Result
 from bluegreen.core.readiness import may_return, ready
 from bluegreen.core.step import PutBack, SetWeights, Step, Write
@@ -160,6 +160,8 @@ def back(case: Case) -> Decision | None:
     """What was just observed shows the goal. Exit 0."""
     goal = case.goal
     serving = _serves(case, goal.fleet) if goal.fleet else "nothing is live, as before"
+    if goal.undo and goal.fleet and any(now.exists and not _has_weight(now, goal.fleet) for _, now in case.pairs):
+        serving = "the traffic stays where somebody else has put it"
     if goal.undo and spared(case, goal.undo):
         return Finish(_stopped_and_kept(case, goal.undo, serving), over=True)
     if goal.undo:
@@ -176,6 +178,10 @@ def back(case: Case) -> Decision | None:
         )
     stopped = f" {goal.reason}." if goal.reason else ""
     return Finish(Outcome("rolled-back", f"{serving}{_left(case)}.{stopped}", next=f"bluegreen status {goal.stack}"))
+
+
+def _has_weight(now: Binding, fleet: Fleet) -> bool:
+    return any(now.by_group.get(arn) for arn in fleet.groups)
 
 
 def _serves(case: Case, fleet: Fleet) -> str:
@@ -276,7 +282,8 @@ def _not_back(case: Case, serving: Fleet, result: Result, what: str) -> Decision
         if not _capacity(case, case.goal.fleet or serving):
             why = "Nothing is healthy on either fleet: going back would not help."
         heal = f"bluegreen heal {stack}; or " if _healable(case) else ""
-        return Finish(Outcome(result, what, why=why, next=f"{heal}deploy another version"))
+        outcome = Outcome(result, what, why=why, next=f"{heal}deploy another version")
+        return Finish(outcome, again=case.goal.stopped)
     return Finish(
         Outcome(
             "needs-human" if result == "undone" else result,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
@@ -106,12 +107,16 @@ def left_behind(
         if group.arn not in fleet.groups:
             fleet = replace(fleet, groups=(*fleet.groups, group.arn))
         found[group.deployment] = replace(fleet, once_live=fleet.once_live or group.live_since > 0)
+    instances = tuple(instances)
     for instance in instances:
         name = instance.deployment
         known = name in kept or name in found or instance.id in registered
         if not instance.gone and not known and belongs(record.stack, name):
             found[name] = Fleet(name, Colour.BLUE, "", "", 0, ())
-    return tuple(found[name] for name in sorted(found))
+    alive = Counter(instance.deployment for instance in instances if not instance.gone)
+    doomed = {fleet.deployment for fleet in record.doomed}
+    counted = {n: f if n in doomed else replace(f, count=alive[n] or f.count) for n, f in found.items()}
+    return tuple(counted[name] for name in sorted(counted))
 
 
 def strays(record: Record, groups: Mapping[str, Group | None], instances: Iterable[Instance]) -> tuple[str, ...]:
