@@ -23,6 +23,7 @@ from bluegreen.core.record import Owner, Record
 from bluegreen.core.stack import FleetShape, Health, Port, Registry, Rollout, Rule, Service, Stack, Traffic
 from bluegreen.core.step import Step
 from bluegreen.errors import BluegreenError
+from bluegreen.ports import Here
 from tests.sim.aws import ACCOUNT, ELB, REGION, ZONES, Hand, Sim, SimClock
 from tests.sim.book import SimBook
 from tests.sim.faults import Crash
@@ -32,6 +33,7 @@ from tests.sim.physics import Machine, Pool, Registration, action_of
 from tests.sim.services import SimFleets, SimTraffic
 
 SHOP = "shop"
+TABLE = "bluegreen"
 UNSAFE = "U"  # the version that declares `rollback: unsafe`
 DIGEST = {v: hashlib.sha256(v.encode()).hexdigest() for v in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
@@ -173,6 +175,7 @@ class Stage:
             Witness(hand),
             self.shape.poll_s,
             ids=map(f"{name} {{}}".format, count(1)).__next__,
+            here=Here(REGION, "", TABLE),
         )
         return hand, world
 
