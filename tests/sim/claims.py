@@ -229,7 +229,8 @@ def _too_soon(stage: Stage, result: Result) -> None:
 def _blocked(stage: Stage, result: Result) -> None:
     """A release that a rollback took the traffic from is not deployed again before `resume` says so, after the last rollback."""
     record, word = stage.record, result.hand.word
-    if stage.crowded or stage.sim.edited or record is None or result.code or result.degraded:
+    stopped = word == "rollback" and result.before is not None and result.before.goal is not None
+    if stage.crowded or stage.sim.edited or record is None or result.code or result.degraded or stopped:
         return
     live, standby = record.live, record.standby
     if word == "deploy" and result.name == "deployed" and live is not None:

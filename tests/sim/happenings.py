@@ -11,7 +11,7 @@ from bluegreen.core.fleet import Fleet, weights_of
 from bluegreen.core.note import Note
 from bluegreen.core.record import Record
 from bluegreen.core.tags import COLOUR, DEPLOYMENT, LIVE_SINCE
-from tests.sim.aws import ACCOUNT
+from tests.sim.aws import ACCOUNT, REGION
 from tests.sim.physics import Machine, Pool, action_of
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def happen(stage: Stage, event: Event) -> None:
         groups = tuple(pool.arn for pool in pools_of(stage, event.role))
         at = account.time - 3600.0 * (event.amount - 1)
         stage.book("1").write(
-            Note(STACK, ACCOUNT, "", "", "", deployment_of(stage, event.role), groups, at, "no table")
+            Note(STACK, ACCOUNT, "", REGION, "bluegreen", deployment_of(stage, event.role), groups, at, "no table")
         )
     elif event.kind in LEDGER:
         _ledger(stage, event)

@@ -161,7 +161,7 @@ class SimShelf:
         self.ledger = ledger
 
     def make(self) -> None:
-        self.ledger.there = True
+        self.ledger.make()
 
     def broken_epoch(self, stack: str) -> int:
         record = self.ledger.records.get(stack)

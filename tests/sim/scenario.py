@@ -109,7 +109,10 @@ def _healed(stage: Stage, plan: Plan) -> bool:
     commands = (*plan.history, plan.command, plan.after, *(command for _, command in plan.others))
     if not any(command.startswith("heal unhealthy") for command in commands):
         return True
-    return checked(stage, "heal").name != "Refused" or not stage.sim.touched
+    healed = checked(stage, "heal")
+    if healed.name == "healed":  # what was spared for its health need not be any more
+        _cleaned(stage)
+    return healed.name != "Refused" or not stage.sim.touched
 
 
 def begin(stage: Stage, history: Iterable[str]) -> None:

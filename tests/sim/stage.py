@@ -33,6 +33,7 @@ from tests.sim.physics import Machine, Pool, Registration, action_of
 from tests.sim.services import SimFleets, SimTraffic
 
 SHOP = "shop"
+TABLE = "bluegreen"
 UNSAFE = "U"  # the version that declares `rollback: unsafe`
 DIGEST = {v: hashlib.sha256(v.encode()).hexdigest() for v in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
@@ -174,7 +175,7 @@ class Stage:
             Witness(hand),
             self.shape.poll_s,
             ids=map(f"{name} {{}}".format, count(1)).__next__,
-            here=Here(REGION, "", "bluegreen"),
+            here=Here(REGION, "", TABLE),
         )
         return hand, world
 
