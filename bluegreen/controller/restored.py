@@ -25,6 +25,6 @@ def refuse_restored(record: Record | None, owned: Iterable[OwnedGroup]) -> None:
 
 
 def _epoch(group: OwnedGroup) -> int:
-    """The newest epoch that its tags tell of."""
+    """The newest epoch that its tags tell of. A rollback without the ledger writes a number that no record has given out."""
     made = split_deployment(group.deployment)[1] if group.deployment else 0
-    return max(made, group.live_since)
+    return made if group.moved else max(made, group.live_since)
