@@ -120,7 +120,7 @@ def rollback(world: World, stack: str, owner: Owner, to: str = "", *, unsafe: bo
 
 def abort(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """Undo a deployment whose controller died or was interrupted."""
-    return when_free(world, stack, wait_s, lambda record: _begin_abort(world, must_be(record, stack), owner))()
+    return when_free(world, stack, wait_s, lambda record: _begin_abort(world, must_be(record, stack, owner), owner))()
 
 
 def _begin_abort(world: World, record: Record, owner: Owner) -> Begun:
@@ -174,7 +174,7 @@ def _give_up(world: World, hold: Hold, goal: Goal, owner: Owner, found: Found) -
 def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """Go on with the goal in force, under a new epoch and in the same journal. Where none is, but a rollback stands,
     that is acknowledged."""
-    return when_free(world, stack, wait_s, lambda record: _begin_resume(world, must_be(record, stack), owner))()
+    return when_free(world, stack, wait_s, lambda record: _begin_resume(world, must_be(record, stack, owner), owner))()
 
 
 def _begin_resume(world: World, record: Record, owner: Owner) -> Begun:
@@ -211,7 +211,7 @@ def _go_on(world: World, hold: Hold, goal: Goal, owner: Owner, found: Found) -> 
 
 def gc(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """End what was left behind: fleets whose tags say they are the stack's, and that its record does not keep."""
-    return when_free(world, stack, wait_s, lambda record: _begin_gc(world, must_be(record, stack), owner))()
+    return when_free(world, stack, wait_s, lambda record: _begin_gc(world, must_be(record, stack, owner), owner))()
 
 
 def _begin_gc(world: World, record: Record, owner: Owner) -> Begun:
