@@ -111,9 +111,7 @@ class Aws:
         import tenacity
 
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(self.attempts), tenacity.stop_after_delay(PATIENCE_S)
-            ),
+            stop=tenacity.stop_any(tenacity.stop_after_attempt(self.attempts), tenacity.stop_after_delay(PATIENCE_S)),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=3),
             retry=tenacity.retry_if_exception_type(again),
             sleep=self.sleep,
