@@ -28,6 +28,8 @@ from bluegreen.errors import (
 )
 
 ATTEMPTS = 5
+PATIENT_ATTEMPTS = 16  # while nothing is under way: about 20 s of pauses
+PATIENCE_S = 30.0  # no call is tried again after so long
 MAX_CALLS = 20_000  # a bound on one command; a hot loop trips it
 
 FAULT = 500  # an error of AWS's own proves nothing about what happened
@@ -109,7 +111,7 @@ class Aws:
         import tenacity
 
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self.attempts),
+            stop=tenacity.stop_any(tenacity.stop_after_attempt(self.attempts), tenacity.stop_after_delay(PATIENCE_S)),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=3),
             retry=tenacity.retry_if_exception_type(again),
             sleep=self.sleep,

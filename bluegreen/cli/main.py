@@ -127,13 +127,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: Namespace) -> int:
     """The command's exit code. Errors of our tree are shown as what, where, why, next; anything else is a bug."""
     from bluegreen.cli.text import show_bug, show_error
-    from bluegreen.errors import BluegreenError
+    from bluegreen.errors import BluegreenError, OutcomeUnknown, Throttled, Unreachable
 
     try:
         code: int = module_of(options.command).run(options)
         return code
     except BluegreenError as error:
         _stop_spinning()
+        if isinstance(error, Throttled | Unreachable | OutcomeUnknown):
+            error.next = error.next or "run the same command again in a minute"
         show_error(error, options)
         return error.exit_code
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bluegreen.aws import credentials
-from bluegreen.aws.client import Aws, endpoint_from_environment
+from bluegreen.aws.client import PATIENT_ATTEMPTS, Aws, endpoint_from_environment
 from bluegreen.aws.instances import Ec2Fleets
 from bluegreen.aws.record import DynamoRecords
 from bluegreen.aws.table import TABLE, Table
@@ -161,7 +161,12 @@ def deploy_job(
         _refuse_agent(stack, wired.aws.endpoint)
     if wired.aws.profile is None:  # with one, the SDK does not look at the environment
         credentials.require(stack.longest_s, wired.aws.wall())
+    attempts, wired.aws.attempts = wired.aws.attempts, PATIENT_ATTEMPTS  # nothing waits for it yet
     account, arn = _identity(wired, stack)
+
+    def prepare() -> None:
+        ensure_table(wired, wired.world.watcher.note)
+        wired.aws.attempts = attempts  # from here on the loop tries again, and looks before it does
 
     def facts(vpc: str) -> Facts:
         zones = ask.zones(wired.aws, stack.fleet, vpc)
@@ -178,7 +183,7 @@ def deploy_job(
         confirm=confirm,
         wait_s=options.wait_lock,
         lineage=lineage,
-        prepare=lambda: ensure_table(wired, wired.world.watcher.note),
+        prepare=prepare,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,12 +9,12 @@ from dataclasses import dataclass, replace
 from bluegreen.controller.entries import tell_unread
 from bluegreen.controller.goals import moved_on, rollback_goal, stop_goal
 from bluegreen.controller.hold import Hold
-from bluegreen.controller.journal import Journal
-from bluegreen.controller.rebind import ELSEWHERE, Found, find_bindings, keep, refuse_unseen, tag_groups, words
+from bluegreen.controller.rebind import Found, find_bindings, keep, refuse_unseen, tag_groups, words
 from bluegreen.controller.resolve import Facts, Render, deploy_goal, find_places, make_release
 from bluegreen.controller.restored import refuse_restored
 from bluegreen.controller.run import Run
 from bluegreen.controller.taking import known, must_be, take, take_again, when_free
+from bluegreen.controller.unfinished import drop, give_up, go_on
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
 from bluegreen.core.age import ago
@@ -120,7 +119,7 @@ def rollback(world: World, stack: str, owner: Owner, to: str = "", *, unsafe: bo
 
 def abort(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """Undo a deployment whose controller died or was interrupted."""
-    return when_free(world, stack, wait_s, lambda record: _begin_abort(world, must_be(record, stack), owner))()
+    return when_free(world, stack, wait_s, lambda record: _begin_abort(world, must_be(record, stack, owner), owner))()
 
 
 def _begin_abort(world: World, record: Record, owner: Owner) -> Begun:
@@ -130,7 +129,7 @@ def _begin_abort(world: World, record: Record, owner: Owner) -> Begun:
         return ended(Outcome("aborted", f"nothing is under way on {stack}: nothing to abort."))
     if found.gone:
         hold = take_again(world, record, owner, goal)
-        return lambda: _drop(world, hold, goal, words(found))
+        return lambda: drop(world, hold, goal, words(found))
     if not goal.undoable:
         raise Refused(
             f"{goal.kind} {goal.deployment} was not finished: it can be finished, not undone",
@@ -139,7 +138,7 @@ def _begin_abort(world: World, record: Record, owner: Owner) -> Begun:
     if goal.kind == "heal":
         world.records.events(goal.deployment)  # what cannot be read is met before the stack is taken
         hold = take_again(world, record, owner, goal)
-        return lambda: _give_up(world, hold, goal, owner, found)
+        return lambda: give_up(world, hold, goal, owner, found)
     if moved_on(record):
         raise Refused(
             f"{goal.deployment} is past the point of no return: its fleet is live",
@@ -149,32 +148,10 @@ def _begin_abort(world: World, record: Record, owner: Owner) -> Begun:
     return lambda: follow(world, hold, owner, found=found)
 
 
-def _drop(world: World, hold: Hold, goal: Goal, gone: str) -> Outcome:
-    """A binding is gone, so nothing can be switched and nothing may be ended: the goal is dropped, and all keeps running."""
-    what = f"{goal.kind} {goal.deployment} was given up: {gone}. All instances keep running."
-    journal = Journal(world.records, world.watcher, goal.deployment, hold)
-    journal.write(ev.Finished(world.clock.now(), "aborted", what))
-    hold.let_go(keep_goal=False)
-    then = f"create it again, or {ELSEWHERE}; then bluegreen gc {goal.stack} to end what {goal.deployment} left behind"
-    return Outcome("needs-human", what, why="Without it no traffic can be switched here.", next=then)
-
-
-def _give_up(world: World, hold: Hold, goal: Goal, owner: Owner, found: Found) -> Outcome:
-    """The same heal, gone on with as one that has failed."""
-    tag_groups(world, hold, found)
-    run = Run(world, hold, goal)
-    if not run.journal.progress.events:
-        run.journal.write(ev.Started(world.clock.now(), hold.record.epoch, owner, goal))
-    run.journal.write(ev.Resumed(world.clock.now(), hold.record.epoch, owner))
-    run.journal.write(ev.Failed(world.clock.now(), "it was aborted"))
-    outcome = run.follow()
-    return replace(outcome, result="aborted") if outcome.result == "undone" else outcome
-
-
 def resume(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """Go on with the goal in force, under a new epoch and in the same journal. Where none is, but a rollback stands,
     that is acknowledged."""
-    return when_free(world, stack, wait_s, lambda record: _begin_resume(world, must_be(record, stack), owner))()
+    return when_free(world, stack, wait_s, lambda record: _begin_resume(world, must_be(record, stack, owner), owner))()
 
 
 def _begin_resume(world: World, record: Record, owner: Owner) -> Begun:
@@ -193,25 +170,12 @@ def _begin_resume(world: World, record: Record, owner: Owner) -> Begun:
         )
     refuse_unseen(found, f"{goal.deployment} cannot go on")
     hold = take_again(world, record, owner, goal)
-    return lambda: _go_on(world, hold, goal, owner, found)
-
-
-def _go_on(world: World, hold: Hold, goal: Goal, owner: Owner, found: Found) -> Outcome:
-    run = Run(world, hold, goal)
-    if found.moved:
-        tag_groups(world, hold, found, *((run.journal.progress.named(goal.fleet),) if goal.fleet else ()))
-    started = run.journal.progress.first(ev.Started)
-    if isinstance(started, ev.Started) and started.user_data:
-        run.performer.user_data = base64.b64decode(started.user_data)
-    elif started is None:
-        run.journal.write(ev.Started(world.clock.now(), hold.record.epoch, owner, goal))
-    run.journal.write(ev.Resumed(world.clock.now(), hold.record.epoch, owner))
-    return run.follow()
+    return lambda: go_on(world, hold, goal, owner, found)
 
 
 def gc(world: World, stack: str, owner: Owner, wait_s: float = 0.0) -> Outcome:
     """End what was left behind: fleets whose tags say they are the stack's, and that its record does not keep."""
-    return when_free(world, stack, wait_s, lambda record: _begin_gc(world, must_be(record, stack), owner))()
+    return when_free(world, stack, wait_s, lambda record: _begin_gc(world, must_be(record, stack, owner), owner))()
 
 
 def _begin_gc(world: World, record: Record, owner: Owner) -> Begun:

@@ -52,7 +52,7 @@ def _one(world: World, stack: str, owner: Owner, *, unhealthy: bool, wait_s: flo
     """Heals the first fleet that lacks any."""
 
     def begin(record: Record | None) -> Begun:
-        return _begin(world, must_be(record, stack), owner, unhealthy=unhealthy)
+        return _begin(world, must_be(record, stack, owner), owner, unhealthy=unhealthy)
 
     return when_free(world, stack, wait_s, begin)()
 

@@ -76,10 +76,24 @@ def known(world: World, stack: str) -> Record:
     return must_be(world.records.read(stack), stack)
 
 
-def must_be(record: Record | None, stack: str) -> Record:
+def must_be(record: Record | None, stack: str, owner: Owner | None = None) -> Record:
+    """Raises Refused when there is no such stack, or when `owner` has credentials for another account than the stack's."""
     if record is None:
         raise Refused(
             f"there is no stack {stack} in this account and region",
             next="bluegreen status lists the stacks; check --region and --profile",
         )
+    mine = account_of(owner.identity) if owner else ""
+    if mine and record.account not in ("", mine):
+        raise Refused(
+            f"these credentials are for account {mine}, but {stack} is in account {record.account}",
+            why="The record was written there, and so are its fleets: this table is a copy, or is shared.",
+            next="use the right AWS_PROFILE",
+        )
     return record
+
+
+def account_of(identity: str) -> str:
+    """The account in the ARN of whoever asks; "" when it is not an ARN."""
+    parts = identity.split(":")
+    return parts[4] if len(parts) > 5 and parts[0] == "arn" else ""

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bluegreen.aws.client import Aws, iam_action
-from bluegreen.errors import CloudError, Refused
+from bluegreen.errors import CloudError, Refused, Throttled
 
 NOW = 1_800_000_000.0
 
@@ -69,3 +69,33 @@ def test_each_answer_tells_what_time_it_is_at_aws(date: str, told: list[float]) 
     aws._clients["sts"] = Answers()
     aws.read("sts", "get_caller_identity")
     assert heard == told
+
+
+class Throttling:
+    """Refuses so many calls, then answers."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def get_caller_identity(self) -> Any:
+        self.left -= 1
+        if self.left >= 0:
+            raise ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "GetCallerIdentity")
+        return {"Account": "123456789012"}
+
+
+@pytest.mark.parametrize(
+    ("attempts", "throttles", "well"), [(5, 4, True), (5, 5, False), (16, 15, True), (16, 16, False)]
+)
+def test_a_throttled_call_is_tried_as_often_as_its_caller_has_patience(
+    attempts: int, throttles: int, well: bool
+) -> None:
+    naps: list[float] = []
+    aws = Aws("eu-west-1", sleep=naps.append, attempts=attempts)
+    aws._clients["sts"] = Throttling(throttles)
+    if well:
+        assert aws.read("sts", "get_caller_identity")["Account"] == "123456789012"
+    else:
+        with pytest.raises(Throttled):
+            aws.read("sts", "get_caller_identity")
+    assert len(naps) == min(throttles, attempts - 1) and max(naps) <= 3

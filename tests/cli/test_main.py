@@ -101,6 +101,12 @@ def test_without_credentials_or_region_it_says_what_to_do() -> None:
     assert done.returncode == 5 and "credentials" in done.stderr
 
 
+def test_where_aws_does_not_answer_it_says_what_to_do_next() -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1"}
+    done = run("gc", "shop", **keys)
+    assert done.returncode == 5 and "next: run the same command again in a minute" in done.stderr, done
+
+
 def test_a_deploy_that_would_outlive_its_credentials_is_refused() -> None:
     soon = (datetime.now(UTC) + timedelta(minutes=2)).isoformat()
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_CREDENTIAL_EXPIRATION": soon}

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from bluegreen.controller import degraded
+from bluegreen.controller import commands, degraded
+from bluegreen.controller.heal import heal
+from bluegreen.core.record import Owner
 from bluegreen.errors import BluegreenError, Refused, Unreadable
 from bluegreen.local.book import LocalBook
 from tests.controller.stage import OWNER, Stage, shop
@@ -149,3 +151,16 @@ def test_a_record_without_the_pin_gets_it_with_the_next_deploy(stage: Stage) -> 
     assert stage.record().region == ""
     assert stage.deploy("C").result == "deployed"
     assert (stage.record().account, stage.record().region) == ("123456789012", stage.aws.region)
+
+
+def test_credentials_of_another_account_are_refused_by_every_command_that_asks_who_it_is(stage: Stage) -> None:
+    """A table that was copied, or is shared, names fleets that these credentials cannot see: what they do see is not ours."""
+    other = Owner("arn:aws:sts::999999999999:assumed-role/ci/7", "runner-3 pid 7")
+    stage.engine.calls.clear()
+    for command in (commands.resume, commands.abort, commands.gc, heal):
+        with pytest.raises(Refused, match="for account 999999999999, but shop is in account 123456789012") as caught:
+            command(stage.world, "shop", other)
+        assert caught.value.next == "use the right AWS_PROFILE"
+    assert writes(stage) == []
+    edit(stage, lambda body: body.pop("account"))
+    assert commands.gc(stage.world, "shop", other).result == "unchanged", "an older record does not say"
