@@ -137,12 +137,19 @@ def ills(state: State) -> Iterator[tuple[str, State]]:
 
 
 def edits(state: State) -> Iterator[tuple[str, State]]:
-    """Somebody deletes the rule, and makes it again with the same conditions: for the live group, or for none yet."""
+    """Somebody deletes the rule, and makes it again with the same conditions: for the live group, or for none yet. And the
+    target group of a fleet that is kept, where no rule names it."""
+    record = state.record.value
+    for fleet in (record.live, record.standby):
+        for arn in fleet.groups if fleet else ():
+            if arn in dict(state.groups) and arn not in state.by_weight():
+                left = {name: targets for name, targets in state.groups if name != arn}
+                yield f"somebody deletes the target group {arn}", _with_groups(state, left)
     if not state.rule % 2:
         yield "somebody deletes the rule", forwarding(state, None)._replace(rule=state.rule + 1)
         return
     anew = state._replace(rule=state.rule + 1)
-    live = state.record.value.live
+    live = record.live
     if live and set(live.groups) <= dict(state.groups).keys():
         yield f"somebody makes the rule anew, for {live.groups[0]}", forwarding(anew, ((live.groups[0], 1),))
     yield "somebody makes the rule anew, for no group", anew

@@ -19,7 +19,7 @@ from bluegreen.errors import BluegreenError
 from tests.explore.cloud import forwarding, made_whole
 from tests.explore.desk import ask
 from tests.explore.eyes import all_parts
-from tests.explore.pieces import Line
+from tests.explore.pieces import LetGo, Line
 from tests.explore.values import NOW, Controller, Move, Shape, State, keep, passing, started
 
 AT_ONCE = ("rollback", "rollback --to standby", "rollback --to live")  # the others wait for whoever holds the stack
@@ -103,6 +103,9 @@ def holding(state: State, n: int, record: Record) -> State:
         todo=keep(tuple(Line(line, "open") for line in _first_lines(command, events.value, record))),
         changed=all_parts(keep(goal)),
     )
+    if command == "abort" and goal.kind != "abort":  # where the rule is gone, an abort only lets the goal go
+        end = (Line(ev.Finished(NOW, "aborted", ""), "end"), LetGo(False))
+        me = me._replace(todo=keep(end), result="needs-human")
     return state.with_controller(n, me)
 
 

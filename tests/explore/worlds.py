@@ -128,8 +128,8 @@ ILL = (  # fleets of any age that get sick, die and recover at any moment
     Small(fleets=2, first=False, then=FREE, commands=2, troubles=0, ills=1),
     Small(fleets=2, first=False, then=("gc", "deploy"), troubles=0, ills=2),
 )
-MOVED = (  # a rule that somebody deletes and makes anew
-    Small(fleets=2, first=False, then=EVERY, troubles=0, edits=2),
+MOVED = (  # a rule that somebody deletes and makes anew, and a target group
+    Small(fleets=2, first=False, then=EVERY, troubles=0, edits=3),
     Small(fleets=2, commands=0, troubles=0, edits=2),
     Small(fleets=1, then=("rollback",), troubles=0, edits=2),
 )
