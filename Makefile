@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint e2e docs bench sim clean
+.PHONY: demo test lint e2e docs bench sim mutants clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -36,5 +36,8 @@ bench: $(READY)  ## whole commands, as ratios to a bare interpreter; BENCH=rollb
 sim: $(READY)  ## random fault schedules on the simulator; SEEDS=100000 for a long run, START=K for others, SWEEP=full for sweeps
 	$(BIN)/python -m tests.sim $(if $(SWEEP),--sweep,--seeds $(or $(SEEDS),2000) --start $(or $(START),0))
 
+mutants: $(READY)  ## which changes of the code does no test notice? SAMPLE=200, SEED=1, CHANGED=main, PATHS=bluegreen/core, BUDGET=30, JOBS=1
+	$(BIN)/python -m tests.mutants $(PATHS) $(if $(SAMPLE),--sample $(SAMPLE) --seed $(or $(SEED),0)) $(if $(CHANGED),--changed $(CHANGED)) $(if $(BUDGET),--budget $(BUDGET)) --jobs $(or $(JOBS),2)
+
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .mutants .venv build dist .mypy_cache .ruff_cache .pytest_cache

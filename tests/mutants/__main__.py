@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / ".mutants"
 ACCEPTED = Path(__file__).with_name("survivors.md")
 FOLDERS = ("bluegreen/core", "bluegreen/controller", "bluegreen/aws")
-TESTS = ("core", "controller", "aws", "stackfile", "cli", "contract")
+TESTS = ("core", "controller", "aws", "stackfile", "cli", "contract", "images/test_image_ref.py")
 MORE_TESTS = {
     "images": "images",
     "boot": "boot",
@@ -68,7 +68,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="which sample")
     parser.add_argument("--changed", metavar="COMMIT", default="", help="only lines that differ from COMMIT")
     parser.add_argument("--budget", type=float, default=8.0, help="seconds of tests for one mutant (default 8)")
-    parser.add_argument("--tests", default="", help="only tests of these folders of tests/, such as core,controller")
+    parser.add_argument(
+        "--tests", default="", help="only these folders or files of tests/, such as core,controller/test_run.py"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--retry", action="store_true", help="run again what survived, though nothing has changed")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs found")
@@ -91,7 +93,8 @@ def _test_files(paths: list[str], only: str) -> list[str]:
         if only
         else [*TESTS, *(tests for room, tests in MORE_TESTS.items() if any(f"bluegreen/{room}" in p for p in paths))]
     )
-    files = [p for folder in folders for p in sorted((ROOT / "tests" / folder).rglob("test_*.py"))]
+    chosen = [ROOT / "tests" / name for name in folders]
+    files = [p for path in chosen for p in ([path] if path.is_file() else sorted(path.rglob("test_*.py")))]
     return [*(str(p.relative_to(ROOT)) for p in files), SCHEDULES]
 
 

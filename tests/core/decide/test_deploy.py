@@ -98,6 +98,10 @@ def test_weights_that_nobody_of_us_wrote_are_not_written_over(binding: Any, jour
         assert isinstance(decision, Finish if moved else Fail)
         told = decision.outcome.sentence if isinstance(decision, Finish) else decision.reason
         assert "shop-alb:443" in told and (not moved or decision.outcome.result == "needs-human")
+        assert ("is gone" in told) is (not binding.exists)
+        assert ("and stickiness" in told) is bool(binding.beside and binding.exists)
+        if binding.weights and binding.exists:
+            assert f"{LIVE.label} {dict(binding.weights)['tg-live']}" in told, "groups are named by their fleets"
 
 
 def test_weights_that_were_switched_before_the_journal_was_read_are_ours() -> None:
@@ -186,6 +190,19 @@ def test_somebody_who_goes_on_taking_the_new_group_out_fails_the_deployment(jour
         assert decision.event == ev.Detached(NOW, "rule-1")
 
 
+def test_each_binding_is_counted_by_itself() -> None:
+    made = (*MADE, ev.GroupMade(946.0, 1, "tg-b"), asked())
+    now = seen(forwarding(tg_live=100), forwarding(SECOND, tg_live=100, tg_b=0))
+    other = ev.Shifting(946.0, "rule-2", (("tg-live", 100), ("tg-new", 0)))
+    assert isinstance(does(deploy.attach_groups, *made, other, what=TWO, now=now), Act), "rule-1 was never written"
+    wrote = ev.Shifting(946.0, "rule-1", (("tg-live", 100), ("tg-new", 0)))
+    told = does(deploy.attach_groups, *made, wrote, ev.Detached(950.0, "rule-2"), what=TWO, now=now)
+    assert told == Note(ev.Detached(NOW, "rule-1"))
+    gave = ev.Shifting(947.0, "rule-1", (("tg-live", 100), ("tg-x", 0)))
+    detached = ev.Detached(950.0, "rule-1")
+    assert isinstance(does(deploy.attach_groups, *made, wrote, detached, gave, what=TWO, now=now), Act)
+
+
 # the switch
 
 
@@ -272,6 +289,18 @@ def test_traffic_never_goes_back_to_a_fleet_that_has_nothing_healthy_while_the_n
     assert (undo(*SHIFTED, FAILED, now=seen(ON_NEW, groups=groups)) is None) is goes_on
 
 
+def test_traffic_that_somebody_else_gave_to_a_new_fleet_goes_back_whatever_is_healthy() -> None:
+    dead = {"tg-live": group("tg-live", unhealthy=4)}
+    assert isinstance(undo(*BOOTED, FAILED, now=seen(ON_NEW, groups=dead)), Act)
+
+
+def test_an_action_is_put_back_at_once_and_not_after_a_late_switch() -> None:
+    what = goal(before=(Before(RULE, None, ACTION),), live=None, standby=None)
+    late = (*SHIFTED, ev.Unanswered(NOW, "rule-1"), FAILED)
+    (step,) = undo(*late, what=what, now=seen(forwarding(tg_new=100), live=None, standby=None)).steps
+    assert isinstance(step, PutBack)
+
+
 def test_a_first_deployment_is_put_back_however_healthy_it_is() -> None:
     what = goal(before=(Before(RULE, None, ACTION),), live=None, standby=None)
     assert undo(*SHIFTED, FAILED, what=what, now=seen(forwarding(tg_new=100), live=None, standby=None)) is not None
@@ -318,6 +347,10 @@ def test_weights_that_somebody_else_changed_meanwhile_are_named() -> None:
     assert outcome.result == "needs-human" and "tg-foreign 100" in outcome.sentence
     assert outcome.next == "bluegreen rollback shop --to shop-6"
     assert ended(binding=forwarding(tg_live=1)).result == "undone", "who had weight has it"
+    first = goal(live=None, standby=None, before=(Before(RULE, None, ""),))
+    assert ended(binding=forwarding(tg_foreign=100), what=first).next == ""
+    gone = replace(forwarding(), exists=False)
+    assert ended(binding=gone, what=first).result == "needs-human" and "is gone" in ended(binding=gone).sentence
 
 
 # promotion
@@ -343,8 +376,16 @@ def test_once_promoted_it_is_not_promoted_again() -> None:
 
 
 def test_the_first_fleet_has_no_standby() -> None:
-    record = promoted(what=goal(live=None, standby=None), live=None, standby=None)
-    assert record.standby is None and record.doomed == ()
+    mark = RolledBack("r5", "x", 1.0)
+    record = promoted(what=goal(live=None, standby=None), live=None, standby=None, rolled_back=mark)
+    assert record.standby is None and record.doomed == () and record.rolled_back is None
+    assert record.live is not None and not record.live.rollback_unsafe
+
+
+def test_who_promoted_is_not_known_when_nobody_holds_the_stack() -> None:
+    decision = deploy.promote(case(goal(), seen(ON_NEW), *SHIFTED))
+    assert isinstance(decision, Act) and isinstance(decision.steps[0], Write)
+    assert decision.steps[0].record.live_by == ""
 
 
 def test_what_is_doomed_already_is_not_doomed_twice() -> None:

@@ -31,6 +31,7 @@ GOAL = goal(
 LAUNCHED = (asked(), ev.Launched(951.0, "t-a", ("new-1", "new-2")))
 HEALTHY = (*LAUNCHED, ev.Healthy(960.0))
 LEAVING = (*HEALTHY, ev.Draining(970.0, "shop-6"))
+FAILED = (*LAUNCHED, ev.Failed(NOW - 1, "the boot failed", "new-2 wrote: no"))
 MACHINES = (*instances("shop-6", "live"), *instances("shop-6", "new", 2, heal="shop-8"))
 
 
@@ -140,6 +141,33 @@ def test_one_that_got_healthy_again_does_not_leave(states: Any, out: tuple[str, 
     assert left == {*out}
 
 
+BOTH = replace(GOAL, fleet=replace(LIVE, groups=("tg-live", "tg-live-2")))
+
+
+def left_of_two(first: dict[str, str], second: dict[str, str]) -> set[str]:
+    """Who is deregistered of a fleet with two groups."""
+    groups = {"tg-live": live(**first), "tg-live-2": Group("tg-live-2", live(**second).targets)}
+    decision = heal.take_out(case(BOTH, seen(groups=groups, instances=MACHINES), *LEAVING))
+    return {i for step in decision.steps for i in step.instances} if isinstance(decision, Act) else set()
+
+
+def test_healthy_in_any_group_counts_for_who_leaves_and_the_worse_group_for_who_serves() -> None:
+    some = {**STAYS, "new_1": "healthy", "live_3": "healthy", "live_4": "unhealthy"}
+    ill = {**some, "live_3": "unhealthy"}
+    assert left_of_two(some, ill) == {"live-4"}, "live-3 serves in one of them, and three others are healthy"
+    whole = {**STAYS, **NEWS, "live_3": "healthy", "live_4": "unhealthy"}
+    assert left_of_two(whole, {**whole, "new_2": "initial"}) == {"live-4"}, "the second group has too few"
+    assert left_of_two(whole, whole) == {*LOST}
+
+
+def test_a_new_one_that_is_healthy_in_one_group_only_is_ended_when_the_heal_fails() -> None:
+    first = {**STAYS, **DEAD, **NEWS}
+    second = Group("tg-live-2", live(**{**first, "new_2": "unhealthy"}).targets)
+    now = seen(groups={"tg-live": live(**first), "tg-live-2": second}, instances=MACHINES)
+    decision = heal.undo(case(BOTH, now, *FAILED))
+    assert isinstance(decision, Act) and {i for s in decision.steps for i in getattr(s, "instances")} == {"new-2"}  # noqa: B009
+
+
 def test_an_instance_of_the_fleet_that_nobody_asked_for_leaves_too() -> None:
     machines = (*MACHINES, Instance("live-9", "shop-6", "subnet-a", "running"))
     (step,) = decide(*LEAVING, machines=machines, **STAYS, **NEWS).steps
@@ -178,8 +206,6 @@ def test_a_higher_epoch_ends_it() -> None:
 
 
 # the undo
-
-FAILED = (*LAUNCHED, ev.Failed(NOW - 1, "the boot failed", "new-2 wrote: no"))
 
 
 def test_a_heal_that_failed_takes_out_what_is_not_healthy_of_its_own_and_nothing_else() -> None:

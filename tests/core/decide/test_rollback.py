@@ -11,7 +11,7 @@ from bluegreen.core import event as ev
 from bluegreen.core.decide import rollback
 from bluegreen.core.decision import Act, Fail, Finish, Note, Wait
 from bluegreen.core.goal import Before, RolledBack
-from bluegreen.core.step import Mark, PutBack, SetWeights, Write
+from bluegreen.core.step import Mark, PutBack, Write
 from bluegreen.core.times import CHECKED_S, LATE_S
 from tests.core.decide.words import (
     ACTION,
