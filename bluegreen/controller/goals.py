@@ -14,7 +14,7 @@ from bluegreen.core.fleet import Fleet, is_older
 from bluegreen.core.goal import Goal, RolledBack
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import Progress, fold
-from bluegreen.core.readiness import ready
+from bluegreen.core.readiness import ready, to_command
 from bluegreen.core.record import Record
 from bluegreen.core.times import APPEAR_S, WATCH_S
 from bluegreen.errors import Refused
@@ -76,7 +76,7 @@ def _swap_goal(
     if not to and record.rolled_back and record.rolled_back.release == target.release:
         raise Refused(
             f"{target.label} was rolled back before: a plain rollback does not go there again",
-            next=f"bluegreen rollback {record.stack} --to {target.deployment}, if that is what you want",
+            next=f"{to_command(record.stack, live, target)}, if that is what you want",
         )
     if not unsafe:
         _refuse_unsafe(world, record, switched_to(world, unfinished) or live, target)

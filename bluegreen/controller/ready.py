@@ -87,6 +87,8 @@ def _moves(target: Fleet, left: Fleet | None, seen: Looked) -> Ready:
 
 def _stops(goal: Goal, undo: Fleet, seen: Looked) -> Ready:
     back = goal.fleet
+    if back and not seen.there(back):
+        return Ready(_missing(back, seen))
     if not seen.weighted(undo):
         stays = f"the traffic stays on {back.label}" if back else "nothing is live yet"
         return Ready("", f"it would stop {undo.deployment} and terminate its fleet; {stays}", takes="no traffic moves")

@@ -51,7 +51,7 @@ def recover(
     if isinstance(lost, Outcome):
         return lost
     if not owned:
-        raise nothing_here(stack, world.here)
+        return _start_over(world, stack, shelf, lost, confirm)
     world.watcher.note(f"{lost.what}; looking at the tags of {stack} and the load balancer")
     tell_unread(world, stack, owned)
     seen = look(world.traffic, owned)
@@ -70,6 +70,22 @@ def recover(
         return Outcome("refused", "Not confirmed: nothing was changed.")
     kept = _write(world, shelf, rebuilt.record, lost)
     return _outcome(stack, rebuilt, kept)
+
+
+def _start_over(
+    world: World, stack: str, shelf: Shelf, lost: Lost, confirm: Callable[[Sequence[str]], bool]
+) -> Outcome:
+    """There is no target group of the stack, so a record that cannot be read keeps nothing."""
+    if not lost.broken:
+        raise nothing_here(stack, world.here)
+    if not confirm((f"there is no target group of {stack}: its record is put aside, and the stack begins anew",)):
+        return Outcome("refused", "Not confirmed: nothing was changed.")
+    kept = shelf.set_aside(stack, world.clock.now())
+    return Outcome(
+        "recovered",
+        f"Nothing of {stack} is in the load balancer, so its record is put aside as item {kept}.",
+        next="bluegreen deploy FILE",
+    )
 
 
 def _lost(world: World, stack: str, owned: Sequence[OwnedGroup]) -> Lost | Outcome:

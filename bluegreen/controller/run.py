@@ -14,11 +14,12 @@ from bluegreen.core import capsule
 from bluegreen.core import event as ev
 from bluegreen.core.decide import decide
 from bluegreen.core.decision import Act, Fail, Finish, Note, Wait
+from bluegreen.core.fleet import Fleet
 from bluegreen.core.goal import Goal
 from bluegreen.core.guard import forbidden
 from bluegreen.core.observation import Observation, Part
 from bluegreen.core.outcome import Outcome
-from bluegreen.core.readiness import stop_command
+from bluegreen.core.readiness import stop_command, way_on
 from bluegreen.core.step import Step
 from bluegreen.errors import (
     BluegreenError,
@@ -207,14 +208,22 @@ class Run:
 
     def _way_back(self) -> str:
         """The command that stops this deployment, as far as its last look tells; "" when it would be refused."""
-        live, new = self.goal.live, self.goal.fleet
+        live, new, record = self.goal.live, self.goal.fleet, self.hold.record
         if new is None:
+            return ""
+        if record.live and record.standby and record.live.deployment == self.goal.deployment:
+            way = way_on(record.stack, record.live, record.standby, record.rolled_back, self._healthy)
+            return way if "rollback" in way else ""
+        if record.live and record.live.deployment == self.goal.deployment:
             return ""
         serving = self.seen.healthy(self.journal.progress.made) if live else 0
         back = self.seen.healthy(live.groups) if live else 0
         moved = any(self.journal.progress.gave_weight(arn) for arn in self.journal.progress.made)
         new = replace(new, rollback_unsafe=new.rollback_unsafe and moved)
         return stop_command(self.goal.stack, new, live, serving if moved else 0, back)
+
+    def _healthy(self, fleet: Fleet) -> int:
+        return self.seen.healthy(fleet.groups)
 
     def _stopped(self, error: CloudError | Refused) -> BluegreenError:
         """AWS said no. While nothing was begun that is a refusal; after that it leaves something to be finished."""

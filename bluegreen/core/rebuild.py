@@ -61,8 +61,6 @@ def _trouble(stack: str, seen: Picture, live: Tagged | None) -> Unclear | None:
     if live is None:
         shares = ", ".join(f"{fleet.label} {fleet.weight}" for fleet in seen.fleets) or "none"
         return Unclear(f"no one fleet has all the traffic; weights: {shares}", f"bluegreen rollback {stack}")
-    if not live.size:
-        return Unclear(f"{live.label} has the traffic and no targets", f"bluegreen rollback {stack}")
     return None
 
 

@@ -51,7 +51,7 @@ class Tagged:
             self.colour,
             self.release,
             self.version,
-            self.size,
+            max(1, self.size),
             self.groups,
             rollback_unsafe=self.rollback_unsafe,
             once_live=bool(self.live_since),

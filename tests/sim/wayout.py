@@ -7,7 +7,7 @@ from tests.sim.happenings import able, make_anew
 from tests.sim.stage import Result, Stage
 
 LEASE_S = 21.0
-FRESH = "ZYXWVUTSRQPONM"  # versions that were never rolled back
+FRESH = "ZYXWVUTSRQPONMLKJIHGFE"  # versions that were never rolled back
 STEPS = (
     "",
     "resume",
@@ -16,8 +16,7 @@ STEPS = (
     "recover",
     "heal",
     "gc",
-    "to live",
-    "to standby",
+    "to",
     "unsafe",
     "rollback",
     "resume",
@@ -50,16 +49,16 @@ def way_out(stage: Stage) -> None:
     tried: list[str] = []
     versions = iter(FRESH)
     for step in STEPS:
-        command = _command(stage, step)
-        if command:
-            tried.append(str(_checked(stage, command)))
-        result = _checked(stage, f"deploy {next(versions)}")
-        if result.code == 0 and result.name == "deployed":
-            _checked(stage, "gc")
-            return
-        tried.append(str(result))
-        if "no AWS" in str(result):
-            return
+        for command in _commands(stage, step):
+            if command:
+                tried.append(str(_checked(stage, command)))
+            result = _checked(stage, f"deploy {next(versions)}")
+            if result.code == 0 and result.name == "deployed":
+                _checked(stage, "gc")
+                return
+            tried.append(str(result))
+            if "no AWS" in str(result):
+                return
     told = "; ".join(" ".join(line.split())[:160] for line in tried[-6:])
     stage.promises.broken(f"I8: no way out: {told}\n" + "\n".join(tried))
 
@@ -75,11 +74,9 @@ def _checked(stage: Stage, command: str) -> Result:
     return result
 
 
-def _command(stage: Stage, step: str) -> str:
-    """With the deployments put in that tags and balancer show."""
-    if not step.startswith("to ") and step != "unsafe":
-        return step
-    serving = sorted(stage.serving())
-    other = sorted(stage.promises.health.picture().keys() - set(serving))
-    names = serving if step == "to live" else other
-    return f"{'unsafe' if step == 'unsafe' else 'rollback'} {names[0]}" if names else ""
+def _commands(stage: Stage, step: str) -> list[str]:
+    """With each of the deployments put in that tags and balancer show."""
+    if step not in ("to", "unsafe"):
+        return [step]
+    word = "unsafe" if step == "unsafe" else "rollback"
+    return [f"{word} {name}" for name in sorted(stage.promises.health.picture().keys())]
