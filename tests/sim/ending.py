@@ -135,6 +135,10 @@ def weights_wrong(stage: Stage, live: Fleet | None) -> str:
             continue
         now = {arn: weight for arn, weight in rule.weights or () if weight}
         wanted = {live.groups[number]: FULL} if live and live.groups else {}
+        if (
+            wanted.keys() - stage.sim.account.pools.keys()
+        ):  # somebody has deleted it: there is nothing to give weight to
+            continue
         if now.keys() != wanted.keys():
             return f"{rule.ref.name} has {_names(stage, now)}, not {_names(stage, wanted)}"
     return ""

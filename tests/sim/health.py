@@ -153,6 +153,10 @@ class Health:
             return f"I3: {kept} is kept as the standby, and {better[0]} could take the traffic"
         return ""
 
+    def rebuilt(self, record: Record) -> None:
+        """Nobody knows any more how many instances were agreed: those that there are."""
+        self.agreed |= {fleet.deployment: fleet.count for fleet in record.fleets}
+
     def note(self, record: Record) -> None:
         """What a record that one of ours writes tells of its fleets."""
         goal = record.goal

@@ -102,6 +102,8 @@ class Promises:
         if (wrong := self.health.promotion(was, record)) and not self._unseen(hand) and not self.sim.edited:
             self.broken(wrong)
         self.health.note(record)
+        if hand.word == "recover":
+            self.health.rebuilt(record)
         self._standing()
 
     def broken(self, promise: str) -> None:

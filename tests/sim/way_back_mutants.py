@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bluegreen.controller import commands, degraded, goals, notes, run
+from bluegreen.controller import commands, degraded, goals, heal, notes, run
 from bluegreen.core import guard
 from bluegreen.core.decide import bake, deploy, rollback, upkeep
 from bluegreen.core.decide.case import Case
@@ -16,7 +16,7 @@ from bluegreen.core.fleet import Fleet, OwnedGroup
 from bluegreen.core.record import Record
 from bluegreen.core.tags import owned_group
 from tests.planted import without
-from tests.sim import services
+from tests.sim import ledger, services
 from tests.sim.families import drawn_entry, drawn_hand, drawn_health, drawn_ledger
 from tests.sim.mutants import Mutant
 from tests.sim.reports import REPORTS
@@ -134,6 +134,12 @@ WAY_BACK_MUTANTS = (
     Mutant(
         "a rollback that cannot begin leaves its goal",
         ((rollback, "RULES", tuple(_goal_stays if rule is _GONE else rule for rule in rollback.RULES)),),
+    ),
+    Mutant("a rule that was made anew is not looked for", ((services.SimTraffic, "find_again", _nothing),)),
+    Mutant("a record that contradicts itself is believed", ((ledger, "wrong", _nothing),)),
+    Mutant(
+        "a record that is older than its fleets is followed",
+        tuple((module, "refuse_restored", _nothing) for module in (commands, heal, goals)),
     ),
     Mutant("a release that is declared unsafe goes back by itself", ((bake, "_back", _unasked),)),
     Mutant("a fleet stands by that could not take the traffic", ((deploy, "standing_by", _stands_by),)),
