@@ -189,16 +189,19 @@ def make_release(stack: Stack, version: str, facts: Facts, images: Images, rende
 def adopted(stack: str, places: tuple[Place, ...], colour: Colour) -> Fleet | None:
     """What is live at the first deployment and not ours: the fleet to go back to. Raises Refused when it has no one
     group that carries all the traffic."""
-    forwards = [place for place in places if any(place.binding.by_group.values())]
+    forwards = [place.binding for place in places if any(place.binding.by_group.values())]
     if not forwards:
         return None
     groups = [live_group(place.binding.weights or ()) for place in places]
     if not all(groups):
+        odd = next(place.binding for place, group in zip(places, groups, strict=True) if not group)
         raise Refused(
-            f"{forwards[0].binding.ref.name} splits its traffic between several target groups: "
-            f"{words(forwards[0].binding.weights, {})}.",
-            why="The first deployment takes over from one live group.",
-            next="give one of them all the weight first",
+            f"{odd.ref.name} splits its traffic between several target groups: {words(odd.weights, {})}"
+            if odd in forwards
+            else f"{odd.ref.name} sends traffic to no target group, and {forwards[0].ref.name} does",
+            where=odd.ref.arn,
+            why="The first deployment takes over from one target group on each binding, or from none on any.",
+            next="give one target group of it all the weight first",
         )
     arns = tuple(group for group in groups if group)
     return Fleet(f"{stack}-0", colour, "", "as found", 0, arns, ours=False)

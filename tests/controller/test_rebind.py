@@ -111,8 +111,8 @@ def test_a_rollback_without_the_ledger_finds_the_new_rule_too(stage: Stage, tmp_
     stage.clock.time += 60
     weighted = {"B": group(stage, "B"), "C": group(stage, "C")}
     ref = stage.record().bindings
-    stage.boto.client("dynamodb").delete_table(TableName="bluegreen")
-    assert degraded.rollback_anyway(stage.world, "shop", OWNER, LocalBook("test")).exit_code == 0
+    stage.drop_table()
+    assert degraded.rollback_anyway(stage.world, "shop", OWNER, LocalBook()).exit_code == 0
     (now,) = stage.world.traffic.bindings(ref)
     assert now.by_group[weighted["B"]] == 100 and not now.by_group[weighted["C"]]
 

@@ -10,14 +10,22 @@ import pytest
 from bluegreen.controller import commands
 from bluegreen.controller.heal import heal
 from bluegreen.controller.hold import refuse_if_held
-from bluegreen.core.goal import Goal
+from bluegreen.core.fleet import Colour, Fleet
+from bluegreen.core.goal import Goal, LaunchSpec
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.record import Owner, Record
+from bluegreen.core.release import Place
 from bluegreen.core.step import Register
 from bluegreen.errors import Held, Interrupted
 from tests.controller.stage import OWNER, Stage, during, shop
 
-GOAL = Goal("deploy", "shop", "shop-2", 0.0, None, None, None, ())
+
+def another_goal(record: Record, began: float) -> Goal:
+    """Of somebody who has just taken the stack: a deploy that has made nothing yet."""
+    name = f"shop-{record.epoch}"
+    fleet = Fleet(name, Colour.GREEN, "r9", "9", 1, ())
+    launch = LaunchSpec("ami-1", ("m7i.large",), (), None, 20, None, "0", (Place("subnet-a", "a", 1),))
+    return Goal("deploy", "shop", name, began, fleet, record.live, record.standby, (), launch=launch)
 
 
 @pytest.fixture
@@ -29,8 +37,8 @@ def held_by_another(stage: Stage, beats_for: float) -> Record:
     """Somebody deploys, and shows for so many seconds that he is alive; then he lets go."""
     record, began = stage.record(), stage.clock.now()
     owner = Owner("arn:aws:sts::123456789012:assumed-role/ci/7", "runner-3 pid 7", "https://ci.example.com/job/shop/7/")
-    goal = replace(GOAL, started_at=began - 42)
-    held = replace(record, owner=owner, goal=goal, beat_at=began - 3, rvn="0", op_id="0")
+    held = replace(record, epoch=record.epoch + 1, owner=owner, beat_at=began - 3, rvn="0", op_id="0")
+    held = replace(held, goal=another_goal(held, began - 42))
     stage.records.write(held, record.epoch, record.op_id)
 
     def live() -> None:

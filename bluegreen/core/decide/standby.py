@@ -29,7 +29,8 @@ def best_way_back(case: Case, live: Fleet, fleets: Sequence[Fleet]) -> Fleet | N
 def keep_the_better(case: Case) -> Decision | None:
     """A fleet that is to be retired could take a rollback, and the standby could not: they change places."""
     record = case.seen.record
-    proven = [fleet for fleet in record.doomed if fleet.once_live and fleet.groups]
+    whole = len(record.bindings)  # a standby has a group for each binding, and a size: the record would not be sound
+    proven = [fleet for fleet in record.doomed if fleet.once_live and fleet.count and len(fleet.groups) == whole > 0]
     if record.live is None or not proven:
         return None
     before = [record.standby] if record.standby else []

@@ -157,7 +157,7 @@ def test_healthy_in_any_group_counts_for_who_leaves_and_the_worse_group_for_who_
     assert left_of_two(some, ill) == {"live-4"}, "live-3 serves in one of them, and three others are healthy"
     whole = {**STAYS, **NEWS, "live_3": "healthy", "live_4": "unhealthy"}
     assert left_of_two(whole, {**whole, "new_2": "initial"}) == {"live-4"}, "the second group has too few"
-    assert left_of_two(whole, whole) == {*LOST}
+    assert left_of_two(whole, whole) == {"live-4"}, "what serves stays, however many others do"
 
 
 def test_a_new_one_that_is_healthy_in_one_group_only_is_ended_when_the_heal_fails() -> None:
