@@ -5,17 +5,48 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from bluegreen.core.fleet import Moved, OwnedGroup, is_older
+from bluegreen.core.fleet import BindingRef, Moved, OwnedGroup, is_older
+from bluegreen.core.observation import Binding
 from bluegreen.core.record import Record
 from bluegreen.core.tagged import Picture, bindings_of, picture
-from bluegreen.errors import BluegreenError, CloudError, OutcomeUnknown, Refused, Throttled, Unreachable, Unreadable
+from bluegreen.errors import (
+    BluegreenError,
+    CloudError,
+    NotFound,
+    OutcomeUnknown,
+    Refused,
+    Throttled,
+    Unreachable,
+    Unreadable,
+)
 from bluegreen.ports import Here, Traffic
 
 
 def look(traffic: Traffic, owned: Sequence[OwnedGroup]) -> Picture:
-    bindings = traffic.bindings(bindings_of(owned))
+    bindings = _bindings(traffic, owned)
     attached = sorted({arn for binding in bindings for arn in binding.by_group})
     return picture(owned, bindings, traffic.groups(attached))
+
+
+def _bindings(traffic: Traffic, owned: Sequence[OwnedGroup]) -> tuple[Binding, ...]:
+    """Those that the tags name. One that was made anew has another ARN: it is the one that forwards to the same groups."""
+    found = traffic.bindings(bindings_of(owned))
+    refs = [binding.ref for binding in found]
+    for number, binding in enumerate(found):
+        if not binding.exists:
+            groups = [group.arn for group in owned if group.binding == binding.ref.arn]
+            refs[number] = found_again(traffic, binding.ref, groups) or binding.ref
+    if refs == [binding.ref for binding in found]:
+        return found
+    return traffic.bindings(tuple({ref.arn: ref for ref in refs}.values()))
+
+
+def found_again(traffic: Traffic, ref: BindingRef, groups: Sequence[str]) -> BindingRef | None:
+    """The rule or listener that forwards to one of `groups`, with its conditions."""
+    try:
+        return traffic.find_again(ref, groups)
+    except NotFound:
+        return None
 
 
 def lost_ledger(error: BluegreenError) -> bool:

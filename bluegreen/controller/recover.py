@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from bluegreen.controller.by_tags import look, nothing_here
+from bluegreen.controller.by_tags import found_again, look, nothing_here
 from bluegreen.controller.entries import tell_unread
 from bluegreen.controller.restored import refuse_restored
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
-from bluegreen.core.fleet import Fleet, OwnedGroup
+from bluegreen.core.fleet import BindingRef, Fleet, OwnedGroup
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.rebuild import Rebuilt, Unclear, rebuild
 from bluegreen.core.record import Record
@@ -64,6 +64,7 @@ def recover(
             why="A record names one live fleet, which has all the traffic.",
             next=f"{rebuilt.next}, then bluegreen recover {stack}" if rebuilt.next else f"bluegreen status {stack}",
         )
+    rebuilt = replace(rebuilt, record=_placed(world, rebuilt.record))
     if lost.table:
         rebuilt = replace(rebuilt, record=_counted(world, rebuilt.record))
     if not confirm(rebuilt.found):
@@ -107,6 +108,21 @@ def _lost(world: World, stack: str, owned: Sequence[OwnedGroup]) -> Lost | Outco
         raise
     live = record.live.label if record.live else "nothing"
     return Outcome("unchanged", f"the record of {stack} can be read, and {live} is live: there is nothing to recover.")
+
+
+def _placed(world: World, record: Record) -> Record:
+    """With the port and the conditions of each rule or listener, by which it is found when it is made anew."""
+    bindings: list[BindingRef] = []
+    for number, ref in enumerate(record.bindings):
+        groups = [fleet.groups[number] for fleet in record.fleets]
+        full = found_again(world.traffic, ref, groups)
+        if full is None or full.arn != ref.arn or not full.port:
+            bindings.append(ref)
+            continue
+        words = [f"{kind} {value}" for kind, value in (("host", full.host), ("path", full.path)) if value]
+        name = f"{full.load_balancer}:{full.port} {' '.join(words) or 'default action'}"
+        bindings.append(replace(full, name=name))
+    return replace(record, bindings=tuple(bindings))
 
 
 def _counted(world: World, record: Record) -> Record:

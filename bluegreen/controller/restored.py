@@ -14,7 +14,7 @@ def refuse_restored(record: Record | None, owned: Iterable[OwnedGroup]) -> None:
     """`owned` are the stack's target groups by their tags. Raises Refused."""
     if record is None:
         return
-    newer = sorted({group.label for group in owned if _epoch(group) > record.epoch})
+    newer = sorted({group.label for group in owned if _epoch(group, group.arn in record.kept_groups) > record.epoch})
     if not newer:
         return
     raise Refused(
@@ -24,7 +24,8 @@ def refuse_restored(record: Record | None, owned: Iterable[OwnedGroup]) -> None:
     )
 
 
-def _epoch(group: OwnedGroup) -> int:
-    """The newest epoch that its tags tell of. A rollback without the ledger writes a number that no record has given out."""
-    made = split_deployment(group.deployment)[1] if group.deployment else 0
+def _epoch(group: OwnedGroup, kept: bool) -> int:
+    """The newest epoch that its tags tell of. Of a group that is `kept` the record says itself whose it is; and a rollback without
+    the ledger writes a number that no record has given out."""
+    made = split_deployment(group.deployment)[1] if group.deployment and not kept else 0
     return made if group.moved else max(made, group.live_since)

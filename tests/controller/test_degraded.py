@@ -280,6 +280,23 @@ def test_a_rule_that_is_gone_is_told_in_a_sentence(stage: Stage) -> None:
     assert "is not there" not in outcome.sentence
 
 
+def test_a_rule_that_was_made_anew_is_found_by_the_groups_it_forwards_to(stage: Stage) -> None:
+    stage.deploy("A")
+    stage.deploy("B")
+    (ref,) = stage.record().bindings
+    elbv2 = stage.boto.client("elbv2")
+    rule = elbv2.describe_rules(RuleArns=[ref.arn])["Rules"][0]
+    elbv2.delete_rule(RuleArn=ref.arn)
+    again = {name: rule[name] for name in ("Conditions", "Actions")}
+    new = elbv2.create_rule(ListenerArn=ref.listener, Priority=int(rule["Priority"]), **again)["Rules"][0]["RuleArn"]
+    stage.drop_table()
+    stage.clock.time += 60  # the groups are checked again since they are in an action
+    assert new != ref.arn and back(stage).result == "rolled-back"
+    (now,) = stage.world.traffic.bindings((replace(ref, arn=new),))
+    versions = {group.arn: group.version for group in stage.world.traffic.owned("shop")}
+    assert {versions[arn]: weight for arn, weight in now.by_group.items()} == {"A": 100, "B": 0}
+
+
 def test_traffic_that_goes_to_a_stranger_is_moved_only_when_it_is_typed(stage: Stage) -> None:
     stage.deploy("A")
     stage.deploy("B")
