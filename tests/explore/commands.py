@@ -48,12 +48,17 @@ def _read(state: State, n: int, what: str, shape: Shape) -> Move:
     if isinstance(answer, Outcome):
         return Move(f"{what}, and has nothing to do: {answer.sentence}", _nothing(state, n, "nothing"))
     if answer.epoch == state.record.value.epoch:
-        noted = replace(answer, beat_at=state.record.value.beat_at)
-        crew = tuple(c._replace(current=False) if c.alive else c for c in state.crew)
-        after = state._replace(record=keep(noted), crew=crew, late_record=None)
-        return Move(f"{what}, and only notes something in the record", _nothing(after, n, "noted"))
+        noted = _noted(state, answer)
+        return Move(f"{what}, and only notes something in the record", _nothing(noted, n, "noted"))
     me = Controller(command, "take", keep(answer.goal), state.record, todo=keep((answer,)))
     return Move(what, state.with_controller(n, me))
+
+
+def _noted(state: State, record: Record) -> State:
+    """A write under the epoch that stands: a rollback is acknowledged, or a rule was found again."""
+    crew = tuple(c._replace(current=False) if c.alive else c for c in state.crew)
+    record = replace(record, beat_at=state.record.value.beat_at)
+    return state._replace(record=keep(record), crew=crew, late_record=None)
 
 
 def _heal(state: State, n: int, what: str, shape: Shape) -> Move:
@@ -65,6 +70,9 @@ def _heal(state: State, n: int, what: str, shape: Shape) -> Move:
             said = answer.sentence if isinstance(answer, Outcome) else f"is refused: {answer.what}"
             names = f"makes {', '.join(healed)} whole and " if healed else ""
             return Move(f"{what}, {names}ends: {said}", _nothing(state, n, "healed" if healed else "refused"))
+        if answer.epoch == state.record.value.epoch:
+            state = _noted(state, answer)
+            continue
         goal: Any = answer.goal
         healed.append(goal.fleet.deployment)
         crew = tuple(c._replace(current=False, blind=c.blind | {"health"}) if c.alive else c for c in state.crew)

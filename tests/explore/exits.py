@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from bluegreen.controller.run import MAX_SETBACKS
 from bluegreen.core.record import Record
 from bluegreen.errors import BluegreenError
 from tests.explore import cloud, commands, shell
@@ -148,6 +149,7 @@ def _moves(state: State, command: str, shape: Shape) -> Iterator[Move]:
     for move in commands.calls(state, command, shape):
         yield move
         state = move.state
+    refused = 0
     for _ in range(MAX_MOVES):
         if not state.crew or not state.crew[0].alive:
             return
@@ -158,6 +160,9 @@ def _moves(state: State, command: str, shape: Shape) -> Iterator[Move]:
         move = commands.take(state, 0, shape) if me.at == "take" else next(shell.moves(state, 0, AS_BUILT))
         yield move
         state = move.state
+        refused = refused + 1 if "which AWS refuses" in move.what else refused
+        if refused > MAX_SETBACKS:
+            state = shell.asks_a_human(state, 0)
     raise AssertionError(f"{command} finds no end in {MAX_MOVES} moves: {in_words(state)}")
 
 

@@ -14,7 +14,7 @@ from bluegreen.core.record import Record
 from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights, Step, Terminate
 from tests.explore.cloud import healthy
 from tests.explore.values import Controller, State
-from tests.explore.way_back import taken_away
+from tests.explore.way_back import taken_away, well
 
 REACHED = ("deployed", "rolled-back", "aborted", "undone")
 
@@ -93,7 +93,7 @@ def untrue(state: State, me: Controller, result: str, sentence: str = "") -> str
         return "" if stands > me.epoch else f"I9: it ends as superseded, and its epoch {stands} stands"
     if result not in REACHED:
         return ""
-    wrong = shows_not(state, me, result)
+    wrong = shows_not(state, me, result) or _runs_on(state, me, result, sentence)
     if not wrong and result == "deployed" and healthy(state, me.goal.value.fleet and _live(state).groups[0]) == 0:
         wrong = "the fleet that is live has no healthy target"
     return f"I9: it ends as {result}, and {wrong}" if wrong else ""
@@ -138,9 +138,23 @@ def shows_not(state: State, me: Controller, result: str) -> str:
         return "the record names another live fleet"
     if record.goal is not None and not me.alive:
         return "the record still holds a goal"
-    if stopped and (alive := _alive(state, stopped)):
+    known = [f.deployment for f in record.doomed]  # spared, as it is healthier than what is kept
+    if stopped and stopped.deployment not in known and (alive := _alive(state, stopped)):
         return f"{', '.join(alive)} of the fleet that was stopped runs"
     return ""
+
+
+def _runs_on(state: State, me: Controller, result: str, sentence: str) -> str:
+    """Whether the fleet that was stopped runs, and is not one that is healthier than live and standby, and told so."""
+    goal: Goal = me.goal.value
+    stopped = goal.fleet if result == "undone" else goal.undo
+    if stopped is None or not (alive := _alive(state, stopped)):
+        return ""
+    record: Record = state.record.value
+    healthier = well(state, stopped) > max(well(state, record.live), well(state, record.standby))
+    if healthier and "keeps running" in sentence:
+        return ""
+    return f"{', '.join(alive)} of the fleet that was stopped runs"
 
 
 def _same(now: dict[str, int] | None, wanted: dict[str, int] | None) -> bool:

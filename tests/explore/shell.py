@@ -259,6 +259,11 @@ def _ending(state: State, n: int, result: str, todo: tuple[Any, ...]) -> State:
     return state.with_controller(n, me)
 
 
+def asks_a_human(state: State, n: int) -> State:
+    """AWS gave too many errors in a row; that is counted where nothing else can happen."""
+    return _ending(state, n, "needs-human", (LetGo(True),))
+
+
 def _superseded(state: State, n: int, what: str) -> Move:
     return Move(
         f"{what}, and ends as superseded", _ended(state, n, "superseded"), untrue(state, state.crew[n], "superseded")

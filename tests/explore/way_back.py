@@ -28,6 +28,11 @@ def well(state: State, fleet: Fleet | None) -> int:
     return min(counts, default=0)
 
 
+def checked(state: State, fleet: Fleet) -> int:
+    """Instances that the load balancer has found healthy."""
+    return min((healthy(state, arn) for arn in fleet.groups), default=0)
+
+
 def serving(state: State) -> int:
     return sum(healthy(state, arn) for arn, weight in state.by_weight().items() if weight)
 
@@ -79,12 +84,13 @@ def promotes_badly(step: Write, before: State, me: Controller) -> str:
     new = step.promote
     if new is None or me.goal.value.kind != "deploy":
         return ""
-    whole = min(healthy(before, arn) for arn in new.groups)
+    whole = checked(before, new)
     if whole < new.count:
         return f"I3: {new.deployment} is promoted with {whole} of {new.count} healthy"
     old: Record = before.record.value
     kept, instead = step.record.standby, serving(before)
-    able = [f.deployment for f in (me.goal.value.live, old.live, old.standby) if f and ready(before, f, instead)]
+    older = (me.goal.value.live, old.live, old.standby)
+    able = [f.deployment for f in older if f and checked(before, f) >= max(1, min(instead, f.count or 1))]
     if able and not ready(before, kept, instead):
         return f"I3: {able[0]} could take the traffic, and {kept.deployment if kept else 'none'} is kept as standby"
     return ""
