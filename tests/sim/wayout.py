@@ -57,8 +57,8 @@ def way_out(stage: Stage) -> None:
                 _checked(stage, "gc")
                 return
             tried.append(str(result))
-            if "no AWS" in str(result):
-                return
+            if stage.shape.adopted and (stage.record is None or stage.record.live is None):
+                return  # what is not ours serves, and somebody has changed it: whose it is may put it right
     told = "; ".join(" ".join(line.split())[:160] for line in tried[-6:])
     stage.promises.broken(f"I8: no way out: {told}\n" + "\n".join(tried))
 
