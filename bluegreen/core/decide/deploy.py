@@ -231,16 +231,22 @@ RULES: tuple[Rule, ...] = (
 
 
 def _known(case: Case, before: Before, now: Binding) -> bool:
-    """Whether the action is as we found it, or as we set out to write it."""
+    """Whether the action is as we found it, or as we set out to write it, but for target groups that were deleted. Whatever its
+    ARN was then: it may have been made anew since, and each binding has groups of its own."""
     if not now.exists or now.beside:
         return False
-    if now.weights is not None and any(now.weights == written for _, written in case.done.written):
-        return (
-            True  # whatever its ARN was then: it may have been made anew since, and each binding has groups of its own
-        )
-    if case.shifting and now.weights == _wanted(case, before):
+    ours = [weights for _, weights in case.done.written]
+    if case.shifting:
+        ours.append(_wanted(case, before))
+    if now.weights is not None and any(now.weights in (weights, _left_of(case, weights)) for weights in ours):
         return True
-    return now.weights == before.weights and not (case.shifting and case.done.failed is None)
+    same = now.weights in (before.weights, _left_of(case, before.weights))
+    return same and not (case.shifting and case.done.failed is None)
+
+
+def _left_of(case: Case, weights: Weights | None) -> Weights | None:
+    """Without the target groups that do not exist any more."""
+    return weights and tuple((arn, weight) for arn, weight in weights if case.seen.groups.get(arn, True) is not None)
 
 
 def _attachable(case: Case, number: int) -> tuple[str, ...]:

@@ -142,6 +142,16 @@ def watch(case: Case) -> Decision | None:
     return Wait(until, "traffic is back; watching for a late write of the run that was taken over", look)
 
 
+def checked(case: Case) -> Decision | None:
+    """The fleet that got the traffic was not health-checked before: give the load balancer half a minute to find it healthy."""
+    fleet, moved = case.goal.fleet, case.done.last(ev.Shifted)
+    if fleet is None or moved is None or case.seen.healthy(fleet.groups):
+        return None
+    until = moved.at + CHECKED_S
+    new = any(case.seen.group(arn).count("initial") for arn in fleet.groups)
+    return Wait(until, f"{fleet.label} has the traffic; its health is checked", WATCHED) if new and case.seen.at < until else None
+
+
 def clean_up(case: Case) -> Decision | None:
     """The fleet of the deployment that was stopped is left: out of the action, drained, terminated, groups deleted."""
     fleet = case.goal.undo
@@ -229,6 +239,7 @@ RULES: tuple[Rule, ...] = (
     swap,
     mark,
     watch,
+    checked,
     clean_up,
     back,
 )
