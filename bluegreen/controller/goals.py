@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bluegreen.controller.already import UPKEEP, confirmed, healthy, newest, settled
+from bluegreen.controller.by_tags import told_by_tags
 from bluegreen.controller.entries import readable
 from bluegreen.controller.resolve import before_now
 from bluegreen.controller.restored import refuse_restored
@@ -25,6 +26,8 @@ def rollback_goal(world: World, record: Record, to: str = "", *, unsafe: bool = 
     named to go back there even from a release that declares it unsafe; `by` is who asks. Raises Refused."""
     unfinished = in_force(record)
     before = unfinished.live.deployment if unfinished and unfinished.live else ""
+    if unfinished and not to and record.owner is None and (told := _gone_back_already(world, record, unfinished)):
+        return told
     if unfinished and (not to or to == before):
         goal = stop_goal(world, record, unfinished, "rollback", unsafe=unsafe, by=by)
     else:
@@ -42,6 +45,25 @@ def rollback_goal(world: World, record: Record, to: str = "", *, unsafe: bool = 
         stopped = f"{record.goal.deployment} was stopped; bluegreen heal {record.stack} begins anew"
         goal = replace(goal, reason=stopped)
     return replace(goal, watch_s=WATCH_S) if record.owner else goal  # its holder may have one write under way
+
+
+def _gone_back_already(world: World, record: Record, unfinished: Goal) -> Outcome | None:
+    """The tags tell of a rollback that went further back without the ledger: to stop the deployment now would undo that."""
+    live = unfinished.live
+    weighted = {
+        arn for b in world.traffic.bindings(unfinished.bindings) for arn, weight in b.by_group.items() if weight
+    }
+    if live is None or not weighted or weighted <= {*live.groups, *(unfinished.undo or live).groups}:
+        return None
+    told = told_by_tags(record, weighted, world.traffic.owned(record.stack))
+    if told is None:
+        return None
+    target = replace(live, deployment=told.fleet)
+    return Outcome(
+        "unchanged",
+        f"{told.sentence}; the record does not say so yet, and {unfinished.deployment} is unfinished in it.",
+        next=to_command(record.stack, live, target),
+    )
 
 
 def in_force(record: Record) -> Goal | None:

@@ -25,7 +25,7 @@ def refuse_restored(record: Record | None, owned: Iterable[OwnedGroup]) -> None:
 
 
 def _epoch(group: OwnedGroup, kept: bool) -> int:
-    """The newest epoch that its tags tell of. Of a group that is `kept` the record says itself whose it is; and a rollback without
+    """The newest epoch that its tags tell of. The record itself says whose a `kept` group is; and a rollback without
     the ledger writes a number that no record has given out."""
     made = split_deployment(group.deployment)[1] if group.deployment and not kept else 0
     return made if group.moved else max(made, group.live_since)

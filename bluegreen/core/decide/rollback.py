@@ -149,7 +149,11 @@ def checked(case: Case) -> Decision | None:
         return None
     until = moved.at + CHECKED_S
     new = any(case.seen.group(arn).count("initial") for arn in fleet.groups)
-    return Wait(until, f"{fleet.label} has the traffic; its health is checked", WATCHED) if new and case.seen.at < until else None
+    return (
+        Wait(until, f"{fleet.label} has the traffic; its health is checked", WATCHED)
+        if new and case.seen.at < until
+        else None
+    )
 
 
 def clean_up(case: Case) -> Decision | None:
