@@ -66,7 +66,10 @@ def check_claims(stage: Stage, result: Result) -> None:
         for name in STANDS.findall(sentence):
             _tried(stage, result, [f"unsafe {name}"], f"{name} stands by")
         _advice(stage, result)
+        if "gone from the load balancer" in str(result) and None not in stage.sim.entries:
+            stage.promises.broken(f"F3: {_plain(str(result))}; and it is there again")
     _too_soon(stage, result)
+    _leaves_no_goal(stage, result)
     _blocked(stage, result)
     if result.command.partition("@")[0] != "rollback":
         _names_what_was_left(stage, result)
@@ -206,8 +209,11 @@ def _not_forward(stage: Stage, result: Result) -> None:
             stage.promises.broken(f"M1: {result.command} goes forward, from {left} to {to}")
         was = result.before
         began = was is None or was.goal is not None or was.live is None or was.live.deployment != left
+        if left != to and to in stage.taken and not began and not result.degraded:
+            stage.promises.broken(f"M1: {result.command} goes to {to}, which was rolled back before")
         if left == to and result.name == "rolled-back" and not began:
             stage.promises.broken(f"I9: {result.command} ends as rolled-back, and {left} serves as before")
+    stage.taken |= result.serving - now
     if alone:
         stage.left = dict.fromkeys(result.serving - now, stage.sim.account.time) or stage.left
 
@@ -226,6 +232,16 @@ def _too_soon(stage: Stage, result: Result) -> None:
         stage.promises.broken(f"F4: {result.command} goes on without a ledger that throttled for a moment")
 
 
+def _leaves_no_goal(stage: Stage, result: Result) -> None:
+    """F3: a rollback that cannot begin locks nothing."""
+    record, name = stage.record, result.hand.name
+    if result.hand.word != "rollback" or result.outcome is None or result.code not in (5, 7) or record is None:
+        return
+    moved = any(who == name and what == "ModifyRule" for _, who, what, _, _ in stage.sim.trace)
+    if not moved and record.goal is not None and result.before is not None and result.before.goal is None:
+        stage.promises.broken(f"F3: {result.command} ends with {result.code}, has moved nothing, and leaves its goal")
+
+
 def _blocked(stage: Stage, result: Result) -> None:
     """A release that a rollback took the traffic from is not deployed again before `resume` says so, after the last rollback."""
     record, word = stage.record, result.hand.word
@@ -241,7 +257,9 @@ def _blocked(stage: Stage, result: Result) -> None:
         plain = result.command.partition("@")[0] == "rollback"
         back = is_older(live.deployment, standby.deployment) and live.release != standby.release
         stage.blocked = stage.blocked | {standby.version} if plain and back else stage.blocked - {live.version}
-    elif word == "unsafe" or result.name == "acknowledged":
+    if word == "unsafe" or (word == "rollback" and result.command.partition("@")[0] != "rollback"):
+        stage.taken -= stage.serving()  # it was named
+    if word == "unsafe" or result.name == "acknowledged":
         stage.blocked = set()
 
 

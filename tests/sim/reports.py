@@ -53,6 +53,7 @@ REPORTS: dict[str, Plan] = {
         "rollback@1", history=(*TWO, "deploy C"), events=(Event(0.4, "throttled", "", 10.0),)
     ),
     "a rule is made anew while nothing runs": _plan("deploy D@1", events=(Event(-1.0, "rule moves"),)),
+    "a rule is made anew, and a rollback is asked for": _plan("rollback@1", events=(Event(-1.0, "rule moves"),)),
     "a rule is gone, and a rollback is asked for": _plan("rollback@1", "resume@1", events=(Event(-1.0, "rule gone"),)),
     "a rule is gone during a bake": _plan("deploy D@1", "rollback@1", events=(Event(22.0, "rule gone"),)),
     "the load balancer is made anew": _plan(
@@ -88,6 +89,12 @@ REPORTS |= {
         shape=AT_ONCE,
     )
     for command in ("resume", "abort", "rollback")
+}
+REPORTS |= {
+    f"the table is set back to the first deployment, and {command}": _plan(
+        f"{command}@1", history=(*TWO, "deploy C"), events=(Event(-1.0, "restored"),)
+    )
+    for command in ("gc", "heal", "deploy D", "rollback", "resume")
 }
 REPORTS |= {
     f"the record says {field}, and {command}": _plan(

@@ -157,6 +157,7 @@ class Stage:
             tuple[dict[str, Any], dict[Any, Any]]
         ] = []  # the ledger as it was after each command of the history
         self.left: dict[str, float] = {}  # deployments that a rollback took the traffic from
+        self.taken: set[str] = set()  # deployments that a rollback took the traffic from
         self.blocked: set[str] = set()  # versions that a rollback took the traffic from
         self.crowded = False  # several processes ran at the same time
         self.made = 0  # rules that were made anew

@@ -8,12 +8,11 @@ from typing import Any
 
 from bluegreen.controller import commands, degraded, goals, heal, notes, run
 from bluegreen.core import guard
-from bluegreen.core.decide import bake, deploy, rollback, upkeep
+from bluegreen.core.decide import bake, deploy, retire, rollback, upkeep
 from bluegreen.core.decide.case import Case
 from bluegreen.core.decision import Fail, Finish
 from bluegreen.core.degraded import Already, way_back
 from bluegreen.core.fleet import Fleet, OwnedGroup
-from bluegreen.core.record import Record
 from bluegreen.core.tags import owned_group
 from tests.planted import without
 from tests.sim import ledger, services
@@ -23,7 +22,6 @@ from tests.sim.reports import REPORTS
 from tests.sim.scenario import Plan
 
 _DEPLOY, _GC = deploy.RULES, upkeep.RULES
-_ACKNOWLEDGE = commands._acknowledge
 _GONE = rollback.binding_gone
 
 
@@ -45,14 +43,6 @@ def _first(case: Case, live: Fleet, fleets: list[Fleet]) -> Fleet | None:
     return fleets[0] if fleets else None
 
 
-def _forgotten(world: Any, record: Record, gone: Any) -> Any:
-    """`resume` takes the mark of the rolled-back release away."""
-    outcome = _ACKNOWLEDGE(world, record, gone)
-    now = world.records.read(record.stack)
-    world.records.write(replace(now, op_id=world.ids(), rolled_back=None), now.epoch, now.op_id)
-    return outcome
-
-
 def _toggles(seen: Any, to: str = "", *, unsafe: bool = False) -> Any:
     """Without the ledger a second rollback goes to where the first one came from."""
     found = way_back(seen, to, unsafe=unsafe)
@@ -61,8 +51,9 @@ def _toggles(seen: Any, to: str = "", *, unsafe: bool = False) -> Any:
     return found
 
 
-def _adopts_all(record: Record, *seen: Any) -> tuple[Fleet, ...]:
-    return upkeep.left_behind(replace(record, standby=None), *seen)
+def _standby_first(case: Case) -> Any:
+    standby = case.seen.record.standby
+    return retire.retire(case, standby) if standby else None
 
 
 def _strict(arn: str, tags: Any, stack: str) -> OwnedGroup | None:
@@ -120,7 +111,6 @@ WAY_BACK_MUTANTS = (
     Mutant("the healthiest fleet is ended by a rollback or gc", (*_NOBODY_SPARED, *_BLIND_GUARD)),
     Mutant("a second rollback goes on as the first one", ((goals, "settled", _nothing),)),
     Mutant("a second rollback does not block the release again", ((commands, "block_again", _nothing),)),
-    Mutant("resume takes the mark of the rolled-back release away", ((commands, "_acknowledge", _forgotten),)),
     Mutant("a rolled-back release is deployed again", ((commands, "_refuse_rolled_back", _nothing),)),
     Mutant("without the ledger a second rollback toggles", ((degraded, "way_back", _toggles),)),
     Mutant("a ledger that throttles is lost at once", ((degraded, "PATIENCE_S", 0.0), (degraded, "passing", _no))),
@@ -129,7 +119,9 @@ WAY_BACK_MUTANTS = (
         "a note moves traffic",
         ((notes, "StillTraffic", _any_traffic), (notes, "doubt", _nothing)),
     ),
-    Mutant("gc ends the standby", ((commands, "left_behind", _adopts_all), (run, "forbidden", _nothing))),
+    Mutant(
+        "gc ends the standby", ((upkeep, "RULES", (_GC[0], _standby_first, *_GC[1:])), (run, "forbidden", _nothing))
+    ),
     Mutant("a tag that cannot be read ends the command", ((services, "owned_group", _strict),)),
     Mutant(
         "a rollback that cannot begin leaves its goal",
@@ -139,7 +131,7 @@ WAY_BACK_MUTANTS = (
     Mutant("a record that contradicts itself is believed", ((ledger, "wrong", _nothing),)),
     Mutant(
         "a record that is older than its fleets is followed",
-        tuple((module, "refuse_restored", _nothing) for module in (commands, heal, goals)),
+        (*((module, "refuse_restored", _nothing) for module in (commands, heal, goals)), (run, "forbidden", _nothing)),
     ),
     Mutant("a release that is declared unsafe goes back by itself", ((bake, "_back", _unasked),)),
     Mutant("a fleet stands by that could not take the traffic", ((deploy, "standing_by", _stands_by),)),
