@@ -194,11 +194,12 @@ def test_gc_ends_what_was_left_behind_and_nothing_else(stage: Stage) -> None:
     stage.deploy("A")
     stage.deploy("B")
     assert stage.gc().result == "unchanged"
+    assert stage.rollback().result == stage.rollback("shop-2").result == "rolled-back"  # epoch 4
     ec2, elbv2 = stage.boto.client("ec2"), stage.boto.client("elbv2")
     mine = ec2.describe_instances(InstanceIds=[stage.world.fleets.look("shop")[0].id])["Reservations"][0]["Instances"][
         0
     ]
-    tags = [{"Key": "bluegreen:stack", "Value": "shop"}, {"Key": "bluegreen:deployment", "Value": "shop-9"}]
+    tags = [{"Key": "bluegreen:stack", "Value": "shop"}, {"Key": "bluegreen:deployment", "Value": "shop-3"}]
     late = ec2.run_instances(
         ImageId=mine["ImageId"],
         InstanceType="m7i.large",
@@ -208,12 +209,12 @@ def test_gc_ends_what_was_left_behind_and_nothing_else(stage: Stage) -> None:
         TagSpecifications=[{"ResourceType": "instance", "Tags": [*tags, {"Key": "bluegreen:version", "Value": "C"}]}],
     )
     group = elbv2.create_target_group(
-        Name="shop-blue-9", Protocol="HTTP", Port=8080, VpcId=mine["VpcId"], TargetType="instance", Tags=tags
+        Name="shop-blue-3", Protocol="HTTP", Port=8080, VpcId=mine["VpcId"], TargetType="instance", Tags=tags
     )["TargetGroups"][0]["TargetGroupArn"]
     stage.clock.time += 10
     elbv2.register_targets(TargetGroupArn=group, Targets=[{"Id": late["Instances"][0]["InstanceId"]}])
     outcome = stage.gc()
-    assert outcome.result == "cleaned" and "shop-9" in outcome.sentence, outcome
+    assert outcome.result == "cleaned" and "shop-3" in outcome.sentence, outcome
     assert stage.running() == {"A": 4, "B": 4} and stage.weights() == {"A": 0, "B": 100}
     assert len(elbv2.describe_target_groups()["TargetGroups"]) == 2
     assert stage.gc().result == "unchanged"
