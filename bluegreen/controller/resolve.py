@@ -147,7 +147,7 @@ def _check_drift(place: Place, number: int, found: Found, existing: set[str], tr
     if weighted == {live.groups[number]}:
         return
     lost = live.groups[number] not in existing
-    if lost and weighted <= {fleet.groups[number] for fleet in record.fleets}:
+    if lost and weighted <= {arn for fleet in record.fleets for arn in fleet.groups[number : number + 1]}:
         return
     if place.binding.weights is None and ref in found.moved.values():
         return

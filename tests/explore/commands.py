@@ -17,7 +17,7 @@ from bluegreen.core.outcome import Outcome
 from bluegreen.core.record import Owner, Record
 from bluegreen.errors import BluegreenError
 from tests.explore.cloud import forwarding, made_whole
-from tests.explore.desk import ask
+from tests.explore.desk import Bug, ask
 from tests.explore.eyes import all_parts
 from tests.explore.pieces import LetGo, Line
 from tests.explore.values import NOW, Controller, Move, Shape, State, keep, passing, started
@@ -43,6 +43,8 @@ def calls(state: State, command: str, shape: Shape) -> Iterator[Move]:
 def _read(state: State, n: int, what: str, shape: Shape) -> Move:
     command = state.crew[n].command
     answer = ask(state, command, shape.size, shape.bake_s)
+    if isinstance(answer, Bug):
+        return Move(f"{what}, and ends with 1", _nothing(state, n, "bug"), f"a bug in {command}: {answer.what}")
     if isinstance(answer, BluegreenError):
         return Move(f"{what}, and is refused: {answer.what}", _nothing(state, n, "refused"))
     if isinstance(answer, Outcome):
@@ -68,8 +70,9 @@ def _heal(state: State, n: int, what: str, shape: Shape) -> Move:
         answer = ask(state, "heal", shape.size, shape.bake_s)
         if not isinstance(answer, Record):
             said = answer.sentence if isinstance(answer, Outcome) else f"is refused: {answer.what}"
+            broken = f"a bug in heal: {answer.what}" if isinstance(answer, Bug) else ""
             names = f"makes {', '.join(healed)} whole and " if healed else ""
-            return Move(f"{what}, {names}ends: {said}", _nothing(state, n, "healed" if healed else "refused"))
+            return Move(f"{what}, {names}ends: {said}", _nothing(state, n, "healed" if healed else "refused"), broken)
         if answer.epoch == state.record.value.epoch:
             state = _noted(state, answer)
             continue

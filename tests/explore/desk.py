@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 from bluegreen.controller import commands, heal
@@ -18,7 +18,16 @@ from tests.explore.values import RELEASE, State
 
 OWNER = Owner("", "")
 COMMANDS = ("rollback", "rollback --to standby", "rollback --to live", "resume", "abort", "heal", "gc", "deploy")
-Answer = Record | Outcome | BluegreenError
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What no command may end with: exit 1."""
+
+    what: str
+
+
+Answer = Record | Outcome | BluegreenError | Bug
 
 
 def ask(state: State, command: str, size: int, bake_s: int) -> Answer:
@@ -55,6 +64,8 @@ def _ask(state: State, command: str, size: int, bake_s: int) -> Answer:
         return _plain(taken.record)
     except BluegreenError as error:
         return error
+    except Exception as error:  # noqa: BLE001 - any that is not ours is told as a broken promise
+        return Bug(f"{type(error).__name__}: {error}")
 
 
 def forget_answers() -> None:

@@ -16,7 +16,7 @@ from bluegreen.controller.run import MAX_SETBACKS
 from bluegreen.core.record import Record
 from bluegreen.errors import BluegreenError
 from tests.explore import cloud, commands, shell
-from tests.explore.desk import COMMANDS, ask
+from tests.explore.desk import COMMANDS, Bug, ask
 from tests.explore.values import AS_BUILT, CAP, Move, Shape, State, later
 from tests.explore.way_back import serving
 
@@ -82,7 +82,7 @@ class Walk:
     def _out(self, state: State) -> bool:
         if state.record.value.goal is not None or not serving(state):
             return False
-        return all(not isinstance(self._asked(state, command), BluegreenError) for command in ("deploy",))
+        return not isinstance(self._asked(state, "deploy"), BluegreenError | Bug)
 
     def _asked(self, state: State, command: str) -> object:
         return ask(state, command, self.shape.size, self.shape.bake_s)
@@ -162,8 +162,8 @@ def _moves(state: State, command: str, shape: Shape) -> Iterator[Move]:
         state = move.state
         refused = refused + 1 if "which AWS refuses" in move.what else refused
         if refused > MAX_SETBACKS:
-            state = shell.asks_a_human(state, 0)
-    raise AssertionError(f"{command} finds no end in {MAX_MOVES} moves: {in_words(state)}")
+            state, refused = shell.asks_a_human(state, 0), 0
+    raise AssertionError(f"{command} finds no end in {MAX_MOVES} moves: {in_words(state)}; at last {move.what}")
 
 
 def in_words(state: State) -> str:

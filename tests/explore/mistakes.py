@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bluegreen.controller import commands, goals
+from bluegreen.controller.rebind import Found
 from bluegreen.core import guard
 from bluegreen.core.decide import deploy, retire, rollback, standby, upkeep
 from bluegreen.core.decide.case import Case
@@ -174,6 +175,12 @@ MISTAKES = (
         Small(fleets=1, then=("rollback",), troubles=0, ills=1),
         ("I5: tg-2 has 1 healthy",),
         ((guard, "_healthiest", lambda groups, seen: None), *_never_spared()),
+    ),
+    Mistake(
+        "a rule that was made anew is not looked for",
+        Small(fleets=2, first=False, then=("rollback",), troubles=0, edits=2),
+        (NO_WAY_OUT,),
+        ((commands, "find_bindings", lambda world, record: Found(record)),),
     ),
     Mistake(
         "an operation whose process died can be neither resumed nor undone",

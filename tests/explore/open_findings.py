@@ -6,7 +6,14 @@ meets any more fails the test. The value says the cause.
 
 from __future__ import annotations
 
-F3 = "only the recorded ARN of a rule is looked for (issue 11, F3)"
+NO_FORWARD = (
+    "a deploy to a rule that was made anew and forwards to no group attaches the kept groups; its undo leaves them there at "
+    "weight 0, does not put back the action that was there, and says that the live fleet has the traffic again"
+)
 
-OPEN: dict[str, str] = {"no command leads out": F3}
+OPEN: dict[str, str] = {
+    "I9: it says that the new fleet has the traffic, and it has not": NO_FORWARD,
+    "I9: it ends as undone, and the weights are {}, not None": NO_FORWARD,
+    "I6: deploy ended as undone with the highest epoch, and the weights are {}, not None": NO_FORWARD,
+}
 OPEN_IN_LARGE_WORLDS: dict[str, str] = {}
