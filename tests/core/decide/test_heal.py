@@ -151,13 +151,12 @@ def left_of_two(first: dict[str, str], second: dict[str, str]) -> set[str]:
     return {i for step in decision.steps for i in step.instances} if isinstance(decision, Act) else set()
 
 
-def test_healthy_in_any_group_counts_for_who_leaves_and_the_worse_group_for_who_serves() -> None:
-    some = {**STAYS, "new_1": "healthy", "live_3": "healthy", "live_4": "unhealthy"}
-    ill = {**some, "live_3": "unhealthy"}
-    assert left_of_two(some, ill) == {"live-4"}, "live-3 serves in one of them, and three others are healthy"
-    whole = {**STAYS, **NEWS, "live_3": "healthy", "live_4": "unhealthy"}
-    assert left_of_two(whole, {**whole, "new_2": "initial"}) == {"live-4"}, "the second group has too few"
-    assert left_of_two(whole, whole) == {"live-4"}, "what serves stays, however many others do"
+def test_one_that_is_healthy_in_any_group_does_not_leave() -> None:
+    well = {**STAYS, **NEWS, "live_3": "healthy", "live_4": "unhealthy"}
+    ill = {**well, "live_3": "unhealthy"}
+    assert left_of_two(well, ill) == {"live-4"} and left_of_two(ill, well) == {"live-4"}
+    assert left_of_two({**well, "live_3": "unavailable"}, ill) == {"live-4"}, "AWS does not tell that it is not"
+    assert left_of_two(ill, ill) == {*LOST}
 
 
 def test_a_new_one_that_is_healthy_in_one_group_only_is_ended_when_the_heal_fails() -> None:

@@ -430,7 +430,8 @@ def test_the_healthiest_fleet_is_not_ended() -> None:
 
 
 def said(what: Any = ROLLBACK, **world: Any) -> Any:
-    decision = does(rollback.back, what=what, bindings=(BACK,), **world)
+    served = forwarding(tg_live=100, tg_standby=0, tg_new=0)
+    decision = does(rollback.back, what=what, bindings=world.pop("bindings", (served if what.undo else BACK,)), **world)
     assert isinstance(decision, Finish)
     return decision
 
@@ -459,6 +460,8 @@ def test_a_stop_says_who_serves_and_how_to_go_one_further_back(what: Any, result
     assert outcome.result == result and f"shop-7 was stopped and undone; {LIVE.label} serves." in outcome.sentence
     assert "rollback shop --to shop-5" in outcome.sentence
     assert "--to" not in said(replace(what, standby=None)).outcome.sentence
+    elsewhere = said(what, bindings=(forwarding(tg_foreign=100, tg_live=0),)).outcome.sentence
+    assert "the traffic stays where somebody else has put it" in elsewhere and "serves" not in elsewhere
     assert "nothing is live, as before" in said(replace(what, fleet=None, standby=None)).outcome.sentence
 
 
