@@ -208,7 +208,7 @@ def owned(number: int = 3, **found: str) -> tuple[tuple[OwnedGroup, ...], Door]:
     groups = [{"TargetGroupArn": f"tg-{i:02}", "TargetGroupName": f"shop-blue-{i}"} for i in range(number)]
     groups.append({"TargetGroupArn": "tg-other", "TargetGroupName": "blog-blue-1"})
 
-    def described(ResourceArns: list[str]) -> Any:
+    def described(ResourceArns: list[str]) -> Any:  # noqa: N803 - the name is boto3's
         return {"TagDescriptions": [tags(arn, **(found or {"stack": "shop"})) for arn in ResourceArns]}
 
     door = Door(describe_target_groups={"TargetGroups": groups}, describe_tags=described)
@@ -266,7 +266,7 @@ RULES = [
 
 
 def find(where: Rule, port: int = 443, **answers: Any) -> Any:
-    def described(ResourceArns: list[str]) -> Any:
+    def described(ResourceArns: list[str]) -> Any:  # noqa: N803 - the name is boto3's
         return {
             "TagDescriptions": [tags(arn, **({"stack": "shop"} if arn == "tg-mine" else {})) for arn in ResourceArns]
         }

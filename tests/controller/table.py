@@ -8,6 +8,7 @@ from typing import Any
 from bluegreen.cli.progress import Quiet
 from bluegreen.controller.world import World
 from bluegreen.core import event as ev
+from bluegreen.core.fleet import OwnedGroup
 from bluegreen.core.observation import Binding, Group, Instance
 from bluegreen.core.record import Record
 from bluegreen.errors import LineTaken
@@ -72,11 +73,15 @@ class Balancer:
     def __init__(self) -> None:
         self.seen: dict[str, Binding] = {"rule-1": forwarding(tg_live=100, tg_standby=0)}
         self.health: dict[str, Group | None] = {**whole("tg-live", "tg-standby", "tg-new")}
+        self.tagged: tuple[OwnedGroup, ...] = ()
         self.steps: list[Any] = []
         self.errors: list[Exception] = []
 
     def bindings(self, refs: Any) -> tuple[Binding, ...]:
         return tuple(self.seen[ref.arn] for ref in refs)
+
+    def owned(self, stack: str) -> tuple[OwnedGroup, ...]:
+        return self.tagged
 
     def groups(self, arns: Any) -> dict[str, Group | None]:
         return {arn: self.health.get(arn) for arn in arns}

@@ -128,3 +128,75 @@ def test_an_excerpt_keeps_the_boots_own_lines_and_the_last_ones() -> None:
     noise = "".join(f"kernel says {i}\n" for i in range(500))
     cut = excerpt(WHOLE + noise, 4_000)
     assert "9.5 s after the machine" in cut and "kernel says 499" in cut and "kernel says 100\n" not in cut
+
+
+# boundaries
+
+
+def lines(*said: str) -> str:
+    return "".join(f"[bluegreen] {line}\n" for line in said)
+
+
+def test_an_empty_console_has_no_boot_and_a_failure_is_one() -> None:
+    assert not read("").begun and not read("").ready
+    assert read(lines("failed: no disk")).begun and read(lines("0.0 start")).begun
+
+
+def test_a_boot_that_failed_and_then_got_ready_is_ready_and_the_other_way_round_it_is_not() -> None:
+    failed = lines("0.0 start", "failed: no disk", "  | why")
+    assert not read(failed).ready and read(failed).evidence == ("why",)
+    again = read(failed + lines("9.0 ready web"))
+    assert again.ready and (again.failed, again.evidence) == ("", ())
+    assert not read(lines("0.0 start", "9.0 ready web", "failed: it ended")).ready
+
+
+def test_what_the_agent_said_last_is_kept_until_it_is_ready_again() -> None:
+    ill = lines("0.0 start", "9.0 ready web", "12.0 unhealthy port 80 is silent")
+    assert read(ill).unhealthy == "port 80 is silent" and read(ill + lines("20.0 ready web")).unhealthy == ""
+    assert read(ill + lines("13.0 recovered")).unhealthy == "" and len(read(ill).lines) == 2
+
+
+def test_a_line_that_came_twice_counts_once_and_so_does_evidence() -> None:
+    twice = lines("0.0 start", "1.0 docker starts") * 2 + lines("failed: x", "  | one", "  | one", "  | two")
+    assert len(read(twice).lines) == 2 and read(twice).evidence == ("one", "two")
+
+
+def test_only_a_start_begins_a_boot_anew() -> None:
+    two = lines("0.0 start, 9.5 s after the machine", "5.0 docker starts", "0.0 start, 3.5 s after the machine")
+    assert len(read(two).lines) == 1 and read(two).began_s == 3.5
+    other = lines("0.0 start, 9.5 s after the machine", "5.0 wait 7.0 s after the machine")
+    assert len(read(other).lines) == 2 and read(other).began_s == 9.5
+
+
+@pytest.mark.parametrize(
+    ("said", "doing"),
+    [
+        (("0.0 start",), "beginning its boot"),
+        (("0.0 start", "1.0 pull a", "2.0 pull b", "3.0 pulled a"), "pulling b"),
+        (("0.0 start", "1.0 pull a", "2.0 pull b"), "pulling a, b"),
+        (("0.0 start", "1.0 pull a", "2.0 pull a"), "pulling a"),
+        (("0.0 start", "1.0 pull a", "2.0 pulled a"), "past the pull of a"),
+        (("0.0 start", "1.0 pull a", "2.0 secret x"), "fetching x"),
+        (("0.0 start", "1.0 trust r"), "trust r"),
+    ],
+)
+def test_what_it_is_doing(said: tuple[str, ...], doing: str) -> None:
+    assert read(lines(*said)).doing == doing
+
+
+def test_phases_of_a_boot_that_does_not_say_when_the_machine_started() -> None:
+    boot = read(lines("0.0 start", "2.0 docker starts", "3.5 login r", "9.123 run web"))
+    assert phases(boot) == (("docker", 0.0, 3.5), ("login", 3.5, 5.623))
+    assert phases(read("")) == () and phases(read(lines("0.0 start"))) == ()
+
+
+def test_times_are_told_in_thousandths() -> None:
+    boot = read(lines("0.001 start, 1.1 s after the machine", "0.102 docker starts", "0.303 login r", "0.404 run x"))
+    assert phases(boot)[1:] == (("docker", 1.101, 0.302), ("login", 1.403, 0.101))
+
+
+def test_an_excerpt_has_the_last_thirty_lines_of_anybody_and_all_of_ours() -> None:
+    console = lines("0.0 start") + "".join(f"kernel {i}\n\n" for i in range(40))
+    kept = excerpt(console, 10_000).splitlines()
+    assert kept[0] == "[bluegreen] 0.0 start" and kept[1:] == [f"kernel {i}" for i in range(10, 40)]
+    assert excerpt("abcdef", 3) == "def" and excerpt("a\tb\x1b", 9) == "a b?"

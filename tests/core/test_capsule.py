@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bluegreen.core import capsule
+from bluegreen.core import event as ev
 from bluegreen.core.capsule import CAUSE_LIMIT, NO_BOOT, Found, answers, cause, evidence, sentence, why
 from bluegreen.core.event import event_from_plain, event_to_plain
 from bluegreen.core.goal import GroupSpec
@@ -126,3 +128,66 @@ def test_why_quotes_the_evidence_of_the_instance_that_stands_for_the_cause() -> 
     assert why(several(READY, FAILED + lines)) == "i-1 wrote: Error response from daemon | unauthorized"  # type: ignore[arg-type]
     assert why(several("just\n\n  this  ")) == "i-0 wrote: just | this"  # type: ignore[arg-type]
     assert why(()) == why(several("")) == ""  # type: ignore[arg-type]
+
+
+# boundaries
+
+
+@pytest.mark.parametrize("state", ["pending", "stopping", "stopped"])
+@pytest.mark.parametrize("reason", ["", "no more room"])
+def test_a_machine_that_does_not_run_is_why(state: str, reason: str) -> None:
+    told = f"it is {state}" + (f": {reason}" if reason else "")
+    assert capsule.cause(Found("i-1", state, reason, console="[bluegreen] 0.0 start\n")) == told
+
+
+@pytest.mark.parametrize(("length", "cut"), [(239, False), (240, False), (241, True)])
+def test_a_cause_is_one_line_of_so_many_characters(length: int, cut: bool) -> None:
+    said = capsule.cause(Found("i-1", "running", console=f"[bluegreen] failed: {'x' * length}\n"))
+    assert len(said) == min(length, 240) and said.endswith("…") is cut
+
+
+def test_nothing_known_is_said_so() -> None:
+    assert capsule.cause(Found("i-1", "running", console="[bluegreen] failed: \x1b\n")) != ""
+    assert capsule.cause(Found("i-1")).startswith("nothing is known of it; its console is still empty")
+
+
+@pytest.mark.parametrize(
+    ("status", "reasons"),
+    [
+        ('{"reasons": ["a", "b"]}', ("a", "b")),
+        ('{"reasons": ["a", 3]}', ("a",)),
+        ('{"reasons": "a"}', ()),
+        ("{}", ()),
+        ("[]", ()),
+        ("no", ()),
+    ],
+)
+def test_what_an_agent_says_is_read_as_far_as_it_can_be(status: str, reasons: tuple[str, ...]) -> None:
+    assert capsule.agent_reasons(status) == reasons
+
+
+def told_by(number: int, cause: str, told: bool = False, console: str = "") -> list[ev.Evidence]:
+    return [ev.Evidence(1.0, f"i-{cause}-{n}", cause, told, console=console) for n in range(number)]
+
+
+def test_the_three_commonest_causes_are_named_the_commonest_first() -> None:
+    found = [*told_by(1, "a"), *told_by(2, "b"), *told_by(4, "c"), *told_by(3, "d")]
+    assert capsule.sentence("it failed", found, 10) == "it failed, 4 of 10: c; 3 of 10: d; 2 of 10: b"
+    assert capsule.sentence("it failed", found, 12).startswith("it failed, 4 of the 10 looked at: c")
+    assert capsule.sentence("it failed", told_by(1, "a"), 1) == "it failed: a" and capsule.sentence("x", [], 3) == "x"
+
+
+def test_the_last_three_lines_of_the_first_cause_are_quoted() -> None:
+    said = "[bluegreen] failed: x\n" + "".join(f"[bluegreen]   | line {i}\n" for i in range(5))
+    assert capsule.why(told_by(1, "a", True, said)) == "i-a-0 wrote: line 2 | line 3 | line 4"
+    bare = capsule.why(told_by(1, "a", False, "one\n\ntwo\n \nthree\nfour\n"))
+    assert bare == "i-a-0 wrote: two | three | four"
+    assert capsule.why([]) == "" and capsule.why(told_by(1, "a")) == ""
+    long = capsule.why(told_by(1, "a", False, "x" * 700))
+    assert long == "i-a-0 wrote: " + "x" * 600
+
+
+def test_of_an_instance_without_a_console_nothing_is_told_by_itself() -> None:
+    found = capsule.evidence(Found("i-1", "running", agent='{"reasons": []}', console=None), 5.0)
+    assert not found.told and found.console == "" and found.ec2 == "running" and found.agent == '{"reasons": []}'
+    assert capsule.evidence(Found("i-1", "running", "why"), 5.0).ec2 == "running: why"

@@ -43,8 +43,9 @@ EMPTY: tuple[tuple[tuple[type[ast.expr], ...], Callable[[], ast.expr]], ...] = (
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change. `where` is the qualified name of the function or class ("" at module level), `statement` the first line of
-    the statement that is changed and `text` what it says, `function` whether it is inside a function, `names` what it defines if it is not."""
+    """One change. `where` is the qualified name of the function or class ("" at module level). `statement` is the first line
+    of the statement that is changed, and `text` what stands there; `function` whether it is inside a function, `names` what it
+    defines if it is not."""
 
     path: str
     line: int

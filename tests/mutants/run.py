@@ -81,7 +81,7 @@ class Warm:
                 if by not in self.sound:
                     self.sound[by] = forked(lambda write, by=by: _passes(items[by]))[0] == NOT_CAUGHT
                 if not self.sound[by]:
-                    code, by = UNSOUND, by
+                    code = UNSOUND
             self.told(_result(mutant, code, by, tests, of, seconds))
         return True
 

@@ -348,7 +348,7 @@ def test_weights_that_somebody_else_changed_meanwhile_are_named() -> None:
     assert outcome.next == "bluegreen rollback shop --to shop-6"
     assert ended(binding=forwarding(tg_live=1)).result == "undone", "who had weight has it"
     first = goal(live=None, standby=None, before=(Before(RULE, None, ""),))
-    assert ended(binding=forwarding(tg_foreign=100), what=first).next == ""
+    assert ended(binding=forwarding(tg_foreign=100), what=first).next == "bluegreen status shop"
     gone = replace(forwarding(), exists=False)
     assert ended(binding=gone, what=first).result == "needs-human" and "is gone" in ended(binding=gone).sentence
 

@@ -33,6 +33,7 @@ HEALTHY = (*LAUNCHED, ev.Healthy(960.0))
 LEAVING = (*HEALTHY, ev.Draining(970.0, "shop-6"))
 FAILED = (*LAUNCHED, ev.Failed(NOW - 1, "the boot failed", "new-2 wrote: no"))
 MACHINES = (*instances("shop-6", "live"), *instances("shop-6", "new", 2, heal="shop-8"))
+GONE = tuple(i for i in MACHINES if i.id not in LOST)
 
 
 def live(**states: str) -> Group:
@@ -151,13 +152,12 @@ def left_of_two(first: dict[str, str], second: dict[str, str]) -> set[str]:
     return {i for step in decision.steps for i in step.instances} if isinstance(decision, Act) else set()
 
 
-def test_healthy_in_any_group_counts_for_who_leaves_and_the_worse_group_for_who_serves() -> None:
-    some = {**STAYS, "new_1": "healthy", "live_3": "healthy", "live_4": "unhealthy"}
-    ill = {**some, "live_3": "unhealthy"}
-    assert left_of_two(some, ill) == {"live-4"}, "live-3 serves in one of them, and three others are healthy"
-    whole = {**STAYS, **NEWS, "live_3": "healthy", "live_4": "unhealthy"}
-    assert left_of_two(whole, {**whole, "new_2": "initial"}) == {"live-4"}, "the second group has too few"
-    assert left_of_two(whole, whole) == {"live-4"}, "what serves stays, however many others do"
+def test_one_that_is_healthy_in_any_group_does_not_leave() -> None:
+    well = {**STAYS, **NEWS, "live_3": "healthy", "live_4": "unhealthy"}
+    ill = {**well, "live_3": "unhealthy"}
+    assert left_of_two(well, ill) == {"live-4"} and left_of_two(ill, well) == {"live-4"}
+    assert left_of_two({**well, "live_3": "unavailable"}, ill) == {"live-4"}, "AWS does not tell that it is not"
+    assert left_of_two(ill, ill) == {*LOST}
 
 
 def test_a_new_one_that_is_healthy_in_one_group_only_is_ended_when_the_heal_fails() -> None:
@@ -168,6 +168,50 @@ def test_a_new_one_that_is_healthy_in_one_group_only_is_ended_when_the_heal_fail
     assert isinstance(decision, Act) and {i for s in decision.steps for i in getattr(s, "instances")} == {"new-2"}  # noqa: B009
 
 
+@pytest.mark.parametrize(
+    ("rule", "second", "kind"),
+    [
+        (heal.wait_healthy, {**STAYS, **DEAD, "new_1": "healthy", "new_2": "initial"}, Wait),
+        (heal.wait_healthy, {**STAYS, **DEAD, **NEWS}, None),
+        (heal.take_out, {**STAYS, **NEWS, "live_3": "draining"}, Wait),
+        (heal.healed, {**STAYS, "new_1": "healthy"}, None),
+        (heal.healed, {**STAYS, **NEWS}, Finish),
+    ],
+    ids=[
+        "a new one is healthy in one group only",
+        "in both",
+        "a dead one drains in one group",
+        "one lacks it",
+        "none lacks it",
+    ],
+)
+def test_every_group_of_the_fleet_counts(rule: Any, second: dict[str, str], kind: Any) -> None:
+    first = {**STAYS, **NEWS} if rule is not heal.wait_healthy else {**STAYS, **DEAD, **NEWS}
+    for one, other in ((first, second), (second, first)):
+        groups = {"tg-live": live(**one), "tg-live-2": Group("tg-live-2", live(**other).targets)}
+        journal = HEALTHY if rule is heal.wait_healthy else LEAVING
+        decision = rule(case(BOTH, seen(groups=groups, instances=GONE), *journal))
+        assert isinstance(decision, kind) if kind else decision is None
+        if rule is heal.wait_healthy and kind:
+            assert decision.why == "1 of 2 new instances healthy" and decision.look == {"health", "traffic", "record"}
+
+
+def test_a_new_one_that_one_group_lacks_has_its_instance_looked_at() -> None:
+    groups = {"tg-live": live(**STAYS, **NEWS), "tg-live-2": live(**STAYS, new_1="healthy")}
+    decision = heal.wait_healthy(case(BOTH, seen(groups=groups), *HEALTHY))
+    assert isinstance(decision, Wait) and "instances" in decision.look
+
+
+def test_once_the_dead_leave_the_new_ones_are_not_waited_for_any_more() -> None:
+    assert heal.wait_healthy(case(GOAL, seen(groups={"tg-live": live(**STAYS, new_1="healthy")}), *LEAVING)) is None
+
+
+def test_a_heal_that_fails_before_the_dead_leave_does_not_end_them() -> None:
+    machines = tuple(i for i in MACHINES if i.id != "new-2")
+    decision = decide(*FAILED, at=NOW, machines=machines, **STAYS, new_1="healthy")
+    assert not isinstance(decision, Act), "live-3 and live-4 are in no group, and still theirs to keep"
+
+
 def test_an_instance_of_the_fleet_that_nobody_asked_for_leaves_too() -> None:
     machines = (*MACHINES, Instance("live-9", "shop-6", "subnet-a", "running"))
     (step,) = decide(*LEAVING, machines=machines, **STAYS, **NEWS).steps
@@ -175,8 +219,6 @@ def test_an_instance_of_the_fleet_that_nobody_asked_for_leaves_too() -> None:
 
 
 # the end
-
-GONE = tuple(i for i in MACHINES if i.id not in LOST)
 
 
 def test_a_whole_fleet_is_healed() -> None:

@@ -74,6 +74,13 @@ def test_where_it_is_the_only_one_the_action_from_before_comes_back(before: Any,
     assert isinstance(step, kind)
 
 
+def test_an_action_that_others_stay_in_is_written_and_not_put_back() -> None:
+    (step,) = next_of(
+        what=goal(before=(Before(RULE, None, ACTION),)), bindings=(forwarding(tg_new=100, tg_standby=0),)
+    ).steps
+    assert isinstance(step, SetWeights) and step.weights == (("tg-new", 100),)
+
+
 def test_an_adopted_fleet_leaves_the_action_and_is_not_touched_otherwise() -> None:
     adopted = replace(STANDBY, ours=False)
     assert isinstance(next_of(fleet=adopted, bindings=(forwarding(tg_new=100, tg_standby=0),)), Act)
@@ -236,6 +243,11 @@ def test_a_fleet_that_is_healthier_than_both_that_are_kept_is_spared(
 def test_what_is_kept_is_not_said_to_be_spared_and_without_a_fleet_to_compare_nothing_is() -> None:
     ill = {"tg-new": group("tg-new", unhealthy=4), "tg-live": group("tg-live", healthy=1)}
     assert not spared(case(goal(), seen(live=NEW, standby=LIVE, groups=ill)), LIVE)
+    under = {"tg-new": group("tg-new", healthy=3), "tg-live": group("tg-live", healthy=1)}
+    narrow = replace(NEW, groups=("tg-new", "tg-none"))
+    assert not spared(case(goal(), seen(live=narrow, standby=LIVE, groups=under)), narrow), (
+        "it is kept, whatever is compared"
+    )
     assert not spared(case(goal(), seen(live=None, standby=None)), STANDBY)
 
 

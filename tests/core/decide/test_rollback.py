@@ -115,6 +115,12 @@ def test_a_fleet_that_was_taken_out_of_the_action_is_attached_again(binding: Any
         assert dict(step.weights) == {"tg-live": 100, "tg-standby": 0} and not step.shift
 
 
+def test_each_binding_gets_the_group_that_it_lacks() -> None:
+    bindings = (forwarding(tg_live=100, tg_standby=0), forwarding(SECOND, tg_live=100))
+    (step,) = does(rollback.attach_first, what=TWO, bindings=bindings, groups={"tg-b": group("tg-b")}).steps
+    assert step.binding == SECOND and dict(step.weights) == {"tg-live": 100, "tg-b": 0}
+
+
 def test_where_nothing_was_live_nothing_is_attached() -> None:
     assert does(rollback.attach_first, what=replace(ABORT, fleet=None)) is None
 
@@ -205,6 +211,33 @@ def test_on_the_binding_that_has_fewest() -> None:
     assert able(what=two, live=0, standby=2, bindings=bindings, groups=fewer) is not None
 
 
+WIDE = replace(STANDBY, groups=("tg-standby", "tg-b"))
+TWO = replace(ROLLBACK, before=(Before(RULE, BEFORE, ""), Before(SECOND, BEFORE, "")), fleet=WIDE)
+
+
+def test_what_has_no_weight_and_what_is_of_the_fleet_itself_is_not_what_would_be_lost() -> None:
+    idle = (forwarding(tg_live=0, tg_standby=50, tg_x=50, tg_y=0),)
+    groups = {"tg-x": group("tg-x", healthy=1), "tg-y": group("tg-y", healthy=9)}
+    assert able(live=0, standby=1, bindings=idle, groups=groups) is None
+    assert able(live=0, standby=1, bindings=idle, groups={**groups, "tg-x": group("tg-x", healthy=2)}) is not None
+
+
+@pytest.mark.parametrize(
+    ("bindings", "groups", "tried"),
+    [
+        ((forwarding(tg_x=0), forwarding(SECOND, tg_x=0)), {}, True),
+        ((forwarding(tg_x=0, tg_standby=0), forwarding(SECOND, tg_x=0)), {}, False),
+        ((forwarding(tg_x=0), forwarding(SECOND, tg_x=0)), {"tg-b": None}, False),
+        ((forwarding(tg_x=100), forwarding(SECOND, tg_x=100)), {"tg-x": group("tg-x", healthy=1)}, False),
+    ],
+    ids=["both entries were made anew", "one of them names it", "one of its groups is gone", "something serves"],
+)
+def test_it_is_tried_only_when_all_of_its_health_is_unknown(bindings: Any, groups: Any, tried: bool) -> None:
+    known = {"tg-b": group("tg-standby", unhealthy=4), **groups}
+    decision = able(what=TWO, live=0, standby=0, bindings=bindings, groups=known)
+    assert (decision is None) is tried
+
+
 def test_where_nothing_serves_a_fleet_whose_health_is_not_checked_may_be_tried() -> None:
     anew = (forwarding(tg_foreign=0),)
     assert able(live=0, standby=0, bindings=anew) is None
@@ -242,6 +275,14 @@ def test_once_the_traffic_is_back_it_is_set_again_whoever_takes_it_away() -> Non
     written: Any = {"live": STANDBY, "standby": LIVE}
     assert does(rollback.not_able, groups=health(4, 0), **written) is None
     assert able(standby=0, bindings=(BACK,)) is None, "it is there already"
+    stay = replace(ROLLBACK, fleet=LIVE, standby=STANDBY)
+    foreign = (forwarding(tg_foreign=100, tg_live=0, tg_standby=0),)
+    assert (
+        able(what=stay, live=0, standby=0, bindings=foreign, groups={"tg-foreign": group("tg-foreign", healthy=1)})
+        is not None
+    )
+    stopped: Any = {"live": LIVE, "what": replace(STOP, live=STANDBY), "bindings": (TO_NEW,), "groups": health(0, 4, 4)}
+    assert does(rollback.not_able, **stopped) is not None, "only a plain rollback is written down before it is over"
 
 
 # a failure
@@ -430,7 +471,8 @@ def test_the_healthiest_fleet_is_not_ended() -> None:
 
 
 def said(what: Any = ROLLBACK, **world: Any) -> Any:
-    decision = does(rollback.back, what=what, bindings=(BACK,), **world)
+    served = forwarding(tg_live=100, tg_standby=0, tg_new=0)
+    decision = does(rollback.back, what=what, bindings=world.pop("bindings", (served if what.undo else BACK,)), **world)
     assert isinstance(decision, Finish)
     return decision
 
@@ -459,6 +501,8 @@ def test_a_stop_says_who_serves_and_how_to_go_one_further_back(what: Any, result
     assert outcome.result == result and f"shop-7 was stopped and undone; {LIVE.label} serves." in outcome.sentence
     assert "rollback shop --to shop-5" in outcome.sentence
     assert "--to" not in said(replace(what, standby=None)).outcome.sentence
+    elsewhere = said(what, bindings=(forwarding(tg_foreign=100, tg_live=0),)).outcome.sentence
+    assert "the traffic stays where somebody else has put it" in elsewhere and "serves" not in elsewhere
     assert "nothing is live, as before" in said(replace(what, fleet=None, standby=None)).outcome.sentence
 
 

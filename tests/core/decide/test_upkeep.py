@@ -122,7 +122,7 @@ def test_fleets_that_the_record_does_not_keep_were_left_behind() -> None:
     machines = [Instance("i-1", "shop-2", "s", "running"), Instance("i-2", "shop-6", "s", "running")]
     found = upkeep.left_behind(RECORD, groups, machines)
     assert [fleet.deployment for fleet in found] == ["shop-2", "shop-3", "shop-4"]
-    assert found[0] == Fleet("shop-2", Colour.BLUE, "", "", 0, ())
+    assert found[0] == Fleet("shop-2", Colour.BLUE, "", "", 1, ())
     assert found[1] == Fleet("shop-3", Colour.GREEN, "r", "1.0", 0, ("tg-b", "tg-a"))
     assert found[2] == OLDER
 

@@ -37,10 +37,16 @@ SWITCHED = weights_of({"tg-live": 0, "tg-standby": 0, "tg-new": 100})
 def spec(name: str = "shop-green-7", **change: Any) -> GroupSpec:
     return GroupSpec(
         **{
-            **dict(
-                name=name, vpc="vpc-1", port=8080, path="/health", interval_s=5, timeout_s=4, healthy=2, unhealthy=2
-            ),
-            **dict(matcher="200", drain_s=20),
+            "name": name,
+            "vpc": "vpc-1",
+            "port": 8080,
+            "path": "/health",
+            "interval_s": 5,
+            "timeout_s": 4,
+            "healthy": 2,
+            "unhealthy": 2,
+            "matcher": "200",
+            "drain_s": 20,
             **change,
         }
     )
@@ -52,19 +58,19 @@ def launch_spec(*places: Place) -> LaunchSpec:
 
 def goal(kind: str = "deploy", **change: Any) -> Goal:
     """A deploy of NEW over LIVE; with `kind` another run, and `change` what is different about it."""
-    known: dict[str, Any] = dict(
-        kind=kind,
-        stack="shop",
-        deployment="shop-7",
-        started_at=900.0,
-        fleet=Fleet("shop-7", Colour.GREEN, "r7", "7.0", 4, ()),
-        live=LIVE,
-        standby=STANDBY,
-        before=(Before(RULE, BEFORE, ""),),
-        groups=(spec(),),
-        launch=launch_spec(),
-        boot_timeout_s=300,
-    )
+    known: dict[str, Any] = {
+        "kind": kind,
+        "stack": "shop",
+        "deployment": "shop-7",
+        "started_at": 900.0,
+        "fleet": Fleet("shop-7", Colour.GREEN, "r7", "7.0", 4, ()),
+        "live": LIVE,
+        "standby": STANDBY,
+        "before": (Before(RULE, BEFORE, ""),),
+        "groups": (spec(),),
+        "launch": launch_spec(),
+        "boot_timeout_s": 300,
+    }
     return Goal(**{**known, **change})
 
 
@@ -105,7 +111,7 @@ def seen(
     **record: Any,
 ) -> Observation:
     """What was seen. `groups` are all three of four healthy ones but for those given; `record` is what is different of it."""
-    known: dict[str, Any] = dict(stack="shop", epoch=7, live=LIVE, standby=STANDBY, bindings=(RULE,))
+    known: dict[str, Any] = {"stack": "shop", "epoch": 7, "live": LIVE, "standby": STANDBY, "bindings": (RULE,)}
     return Observation(
         at,
         7,
