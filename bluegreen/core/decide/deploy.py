@@ -9,15 +9,15 @@ from bluegreen.core import event as ev
 from bluegreen.core.decide.bake import bake, unknown, whole
 from bluegreen.core.decide.boot import wait_healthy
 from bluegreen.core.decide.case import LOOK, Case, Rule, superseded
+from bluegreen.core.decide.foreign import as_seen, foreign_hand, names, same
 from bluegreen.core.decide.launch import launch, register
 from bluegreen.core.decide.retire import retire, spared
 from bluegreen.core.decide.standby import best_way_back, keep_the_better, standing_by, way_back_from
 from bluegreen.core.decision import Act, Decision, Fail, Finish, Note, Wait
-from bluegreen.core.fleet import FULL, Weights, is_older, weights_of
-from bluegreen.core.goal import Before
+from bluegreen.core.fleet import Weights, is_older, weights_of
 from bluegreen.core.observation import Binding
 from bluegreen.core.outcome import Outcome
-from bluegreen.core.readiness import stop_command, to_command
+from bluegreen.core.readiness import to_command
 from bluegreen.core.step import MakeGroup, PutBack, SetWeights, Step, Write
 from bluegreen.core.tags import BINDING, fleet_tags
 from bluegreen.core.times import LATE_S, VISIBILITY_S
@@ -37,43 +37,6 @@ def decide(case: Case) -> Decision:
 def higher_epoch(case: Case) -> Decision | None:
     """A higher epoch stands: stop, change nothing more, exit 6."""
     return Finish(superseded(case)) if case.seen.record.epoch > case.seen.epoch else None
-
-
-def foreign_hand(case: Case) -> Decision | None:
-    """The weights are none that we wrote: before the switch undo, after it leave all as it is and ask for a human."""
-    if case.done.failed:
-        return None
-    strange = [now for before, now in case.pairs if not _known(case, before, now)]
-    if not strange and len(case.pairs) == len(case.goal.before):
-        return None
-    there = {now.ref.arn for _, now in case.pairs}
-    missing = [before for before in case.goal.before if before.binding.arn not in there]
-    what = "; ".join(
-        [_as_seen(case, now) for now in strange] + [f"{before.binding.name} is gone" for before in missing]
-    )
-    if not case.shifting:
-        return Fail(f"somebody else changed the load balancer: {what}")
-    gone = missing or any(not now.exists for now in strange)
-    return Finish(
-        Outcome(
-            "needs-human",
-            f"somebody else changed the load balancer after the switch: {what}. Both fleets keep running.",
-            why="bluegreen does not write over weights that it did not set.",
-            next=f"bluegreen status {case.goal.stack}{'' if gone else _stop(case)}",
-        )
-    )
-
-
-def _stop(case: Case) -> str:
-    """How to go back from this deployment now, as a second command."""
-    if case.promoted:
-        way = way_back_from(case)
-        return f"; then {way}" if "rollback" in way else ""
-    back = case.goal.live
-    old = case.seen.healthy(back.groups) if back else 0
-    serving = max(case.seen.healthy(case.groups), case.seen.capacity)
-    command = stop_command(case.goal.stack, case.fleet, back, serving if back else 0, old)
-    return f"; then {command}" if command else ""
 
 
 def undo(case: Case) -> Decision | None:
@@ -122,10 +85,10 @@ def _taken_out(case: Case, missing: list[tuple[Binding, str]]) -> Note | Fail | 
         told = sum(isinstance(e, ev.Detached) and e.binding == now.ref.arn for e in case.done.events)
         wrote = sum(ref == now.ref.arn and dict(weights).get(arn) == 0 for ref, weights in case.done.written)
         if told >= DETACHED:
-            names = words(now.weights, _names(case))
+            seen = words(now.weights, names(case))
             return Fail(
                 f"somebody else changed the load balancer: {case.fleet.label} was taken out of {now.ref.name} {told} times;"
-                f" it has {names}"
+                f" it has {seen}"
             )
         if told < wrote:
             return Note(ev.Detached(case.seen.at, now.ref.arn))
@@ -230,54 +193,11 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _known(case: Case, before: Before, now: Binding) -> bool:
-    """Whether the action is as we found it, or as we set out to write it, but for target groups that were deleted. Whatever its
-    ARN was then: it may have been made anew since, and each binding has groups of its own."""
-    if not now.exists or now.beside:
-        return False
-    ours = [weights for _, weights in case.done.written]
-    if case.shifting:
-        ours.append(_wanted(case, before))
-    if now.weights is not None and any(now.weights in (weights, _left_of(case, weights)) for weights in ours):
-        return True
-    same = now.weights in (before.weights, _left_of(case, before.weights))
-    return same and not (case.shifting and case.done.failed is None)
-
-
-def _left_of(case: Case, weights: Weights | None) -> Weights | None:
-    """Without the target groups that do not exist any more."""
-    return weights and tuple((arn, weight) for arn, weight in weights if case.seen.groups.get(arn, True) is not None)
-
-
 def _attachable(case: Case, number: int) -> tuple[str, ...]:
     """The groups of live and standby for a binding, as far as they exist."""
     fleets = (case.goal.live, case.goal.standby)
     arns = (arn for fleet in fleets if fleet for arn in fleet.groups[number : number + 1])
     return tuple(arn for arn in arns if case.seen.groups.get(arn) is not None)
-
-
-def _wanted(case: Case, before: Before) -> Weights:
-    """All to the new fleet, the groups from before at 0."""
-    new = case.groups[case.goal.before.index(before)]
-    return weights_of({**dict.fromkeys(before.groups, 0), new: FULL})
-
-
-def _same(before: Before, now: Binding) -> bool:
-    """Whether who had weight before the deployment has it now."""
-    had = {arn for arn, weight in before.weights or () if weight}
-    return now.exists and had == {arn for arn, weight in now.weights or () if weight}
-
-
-def _as_seen(case: Case, now: Binding) -> str:
-    if not now.exists:
-        return f"{now.ref.name} is gone"
-    beside = f" and {now.beside}" if now.beside else ""
-    return f"{now.ref.name} has {words(now.weights, _names(case))}{beside}"
-
-
-def _names(case: Case) -> dict[str, str]:
-    fleets = [f for f in (case.fleet, *case.seen.record.fleets) if f]
-    return {arn: fleet.label for fleet in fleets for arn in fleet.groups}
 
 
 def _unswitched(case: Case) -> list[tuple[Binding, Weights]]:
@@ -323,7 +243,7 @@ def _kept_alive(case: Case, failed: ev.Failed) -> Outcome:
 
 def _undone(case: Case, failed: ev.Failed) -> Outcome:
     live = case.goal.live
-    if strange := [_as_seen(case, now) for before, now in case.pairs if not _same(before, now)]:
+    if strange := [as_seen(case, now) for before, now in case.pairs if not same(before, now)]:
         return Outcome(
             "needs-human",
             f"{case.goal.deployment} failed ({failed.reason}) and its fleet is ended, but the weights are not as before, "
