@@ -86,9 +86,6 @@ class Balancer:
     def groups(self, arns: Any) -> dict[str, Group | None]:
         return {arn: self.health.get(arn) for arn in arns}
 
-    def owned(self, stack: str) -> tuple[OwnedGroup, ...]:
-        return ()
-
     def perform(self, step: Any) -> str:
         self.steps.append(step)
         if self.errors:

@@ -25,7 +25,8 @@ def test_what_was_rolled_back_is_refused_until_it_is_acknowledged(stage: Stage) 
     assert stage.weights() == {"A": 100, "B": 0} and stage.running() == {"A": 4, "B": 4}
     epoch = stage.record().epoch
     assert stage.resume().result == "acknowledged"
-    assert stage.record().rolled_back is None and stage.record().epoch == epoch
+    mark = stage.record().rolled_back
+    assert mark is not None and mark.acknowledged and stage.record().epoch == epoch
     assert stage.resume().result == "unchanged"
     assert stage.deploy("B").result == "deployed"
 
@@ -36,9 +37,20 @@ def test_a_corrected_release_is_deployed_and_ends_the_matter(stage: Stage) -> No
     assert stage.record().rolled_back is None
 
 
-def test_a_rollback_of_the_rollback_says_that_the_release_is_good(stage: Stage) -> None:
+def test_a_rollback_after_the_acknowledgement_blocks_the_release_again(stage: Stage) -> None:
     stage.rollback()
+    stage.resume()
+    assert [stage.rollback().result, stage.rollback().result] == ["unchanged", "unchanged"]
+    assert stage.weights() == {"A": 100, "B": 0}
+    with pytest.raises(Refused, match="rolled back"):
+        stage.deploy("B")
+    stage.resume()
+    assert stage.deploy("B").result == "deployed"
+
+
+def test_to_go_forward_again_says_that_the_release_is_good(stage: Stage) -> None:
     stage.rollback()
+    stage.rollback("shop-2")
     assert stage.weights() == {"A": 0, "B": 100}
     assert stage.record().rolled_back is None
     stage.rollback()
@@ -76,7 +88,7 @@ def test_an_acknowledgement_never_writes_over_another_run(stage: Stage, monkeypa
     def read_then_lose(name: str) -> object:
         found = read(name)
         monkeypatch.setattr(stage.records, "read", read)
-        stage.rollback()
+        stage.rollback("shop-2")
         return found
 
     monkeypatch.setattr(stage.records, "read", read_then_lose)

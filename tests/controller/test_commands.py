@@ -98,12 +98,30 @@ def test_rollback_is_one_modify_rule_and_no_ec2_call(stage: Stage) -> None:
     assert stage.running() == {"A": 4, "B": 4}
 
 
-def test_rollback_of_a_rollback_goes_forward_again(stage: Stage) -> None:
+def test_a_second_plain_rollback_changes_nothing_and_a_named_one_goes_forward_again(stage: Stage) -> None:
     stage.deploy("A")
     stage.deploy("B")
     stage.rollback()
-    assert stage.rollback().result == "rolled-back"
+    record = stage.record()
+    again = stage.rollback()
+    assert again.result == "unchanged" and again.exit_code == 0
+    assert "rolled back already from green shop-2 (B) to blue shop-1 (A)" in again.sentence
+    assert "user/ann" in again.sentence, "by whom"
+    assert again.next == "bluegreen rollback shop --to shop-2"
+    assert stage.weights() == {"A": 100, "B": 0} and stage.record() == record
+    assert stage.rollback("shop-2").result == "rolled-back"
     assert stage.weights() == {"A": 0, "B": 100}
+
+
+def test_a_plain_rollback_of_what_somebody_else_moved_puts_the_traffic_back(stage: Stage) -> None:
+    stage.deploy("A")
+    stage.deploy("B")
+    stage.rollback()
+    (binding,) = stage.world.traffic.bindings(stage.record().bindings)
+    weights = tuple((arn, 100 - weight) for arn, weight in binding.weights or ())
+    stage.world.traffic.perform(SetWeights(binding.ref, weights, "somebody else", shift=True))
+    assert stage.rollback().result == "rolled-back"
+    assert stage.weights() == {"A": 100, "B": 0}
 
 
 def test_rollback_without_a_standby_is_refused(stage: Stage) -> None:

@@ -41,7 +41,7 @@ def test_a_switched_deployment_whose_old_fleet_died_is_not_undone_but_can_be_fin
     ill(stage, "A")
     for undo in (stage.rollback, stage.abort):
         outcome = undo()
-        assert outcome.exit_code == 5 and "0 healthy of 4" in outcome.sentence
+        assert outcome.exit_code == 5 and "0 of 4 instances" in outcome.sentence
         assert stage.weights().get("A") == 0
         goal = stage.record().goal
         assert goal is not None and goal.kind == "deploy" and stage.record().owner is None
