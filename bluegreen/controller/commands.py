@@ -101,7 +101,19 @@ def _begin_deploy(world: World, job: Deploy, record: Record | None, confirmed: s
 
 def rollback(world: World, stack: str, owner: Owner, to: str = "", *, unsafe: bool = False) -> Outcome:
     """Undo the newest deployment, at once: no lease is waited for and EC2 is not called for a finished one. `unsafe`: go
-    back to `to` even from a release that declares it unsafe."""
+    back to `to` even from a release that declares it unsafe. Only when it ends at a rule or listener that is gone, one that was
+    made anew is looked for: the usual rollback does not wait for that."""
+    outcome = _rollback(world, stack, owner, to, unsafe=unsafe)
+    if outcome.result != "needs-human":
+        return outcome
+    found = find_bindings(world, known(world, stack))
+    if not found.moved:
+        return outcome
+    keep(world, found)
+    return _rollback(world, stack, owner, to, unsafe=unsafe)
+
+
+def _rollback(world: World, stack: str, owner: Owner, to: str, *, unsafe: bool) -> Outcome:
     for _ in range(TAKES):
         record = known(world, stack)
         goal = rollback_goal(world, record, to, unsafe=unsafe, by=str(owner))

@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 
 OPEN: tuple[tuple[str, str], ...] = (
-    (r"F3: .* is gone from the load balancer", "F3: rollback does not look for a rule that was made anew"),
-    (r"I4: .* of shop-3 runs, and nothing in the record", "N1: a refused rollback --to drops an unfinished deployment"),
-    (r"I9: .*there are newer fleets", "N2: after a rollback without the ledger the record counts as set back"),
     (r'I9: .* says "next: .*has no standby fleet to go back to', "N3: advice names a rollback where nothing stands by"),
     (
         r"I9: rollback ends as Refused and says .*if that is what you want",

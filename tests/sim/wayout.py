@@ -75,8 +75,11 @@ def _checked(stage: Stage, command: str) -> Result:
 
 
 def _commands(stage: Stage, step: str) -> list[str]:
-    """With each of the deployments put in that tags and balancer show."""
+    """With each of the deployments put in that tags, balancer and record show."""
     if step not in ("to", "unsafe"):
         return [step]
     word = "unsafe" if step == "unsafe" else "rollback"
-    return [f"{word} {name}" for name in sorted(stage.promises.health.picture().keys())]
+    goal = stage.record.goal if stage.record else None
+    kept = (*(stage.record.fleets if stage.record else ()), goal.live if goal else None)
+    names = stage.promises.health.picture().keys() | {fleet.deployment for fleet in kept if fleet}
+    return [f"{word} {name}" for name in sorted(names)]
