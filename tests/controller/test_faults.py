@@ -272,13 +272,13 @@ def test_a_deleted_rule_ends_a_deploy_and_is_never_made_again(stage: Stage) -> N
 def test_a_rollback_whose_rule_is_gone_says_what_to_make(stage: Stage) -> None:
     stage.deploy("A")
     stage.deploy("B")
-    back = stage.record().standby
-    assert back is not None
+    live = stage.record().live
+    assert live is not None
     stage.boto.client("elbv2").delete_rule(RuleArn=_rule_arn(stage))
     outcome = stage.rollback()
-    assert (
-        outcome.exit_code == 7 and "gone from the load balancer" in outcome.sentence and back.groups[0] in outcome.next
-    )
+    assert outcome.exit_code == 7 and "gone from the load balancer" in outcome.sentence
+    assert live.groups[0] in outcome.next, "not the group of the fleet that stands by"
+    assert stage.record().goal is None, "a rollback that cannot begin leaves nothing to be finished"
     assert stage.running() == {"A": 4, "B": 4}
 
 

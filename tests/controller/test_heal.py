@@ -10,6 +10,7 @@ from bluegreen.core.event import Failed, Started
 from bluegreen.core.step import Deregister, Launch, Register, SetWeights, Step, Terminate
 from bluegreen.core.tags import HEAL, fleet_tags
 from bluegreen.errors import Interrupted, NeedsHuman, Refused
+from bluegreen.ports import Journal
 from bluegreen.sandbox.faults import Fault
 from tests.controller.answers import answer
 from tests.controller.stage import Stage, during
@@ -175,7 +176,7 @@ def test_interrupted_anywhere_every_way_is_open(stage: Stage, kind: type[Step], 
     stage.clock.time += 60
     assert stage.gc().exit_code == 0
     assert stage.heal().exit_code == 0
-    assert command == "abort" or stage.rollback().result == "rolled-back"
+    assert command == "abort" or stage.rollback("shop-2").result == "rolled-back"
     whole(stage)
 
 
@@ -187,8 +188,8 @@ def test_a_rollback_takes_over_a_heal_under_way(stage: Stage) -> None:
 
 
 def without_journal(stage: Stage, gone: str) -> None:
-    events = stage.records.events
-    stage.records.events = lambda deployment: () if deployment == gone else events(deployment)  # type: ignore[method-assign]
+    journal = stage.records.journal
+    stage.records.journal = lambda name: Journal(name, (), (), 0) if name == gone else journal(name)  # type: ignore[method-assign]
 
 
 def test_a_fleet_whose_journal_is_gone_is_not_guessed_at(stage: Stage) -> None:
