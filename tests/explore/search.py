@@ -111,6 +111,7 @@ def _epoch_only(epoch: int) -> Kept[Record]:
 
 def _unseen_by_the_busy(state: State) -> State:
     """Whoever decided before a target got healthy did so without it."""
+    state = state._replace(late=tuple(call._replace(blind=True) for call in state.late))
     if all(me.left is not None for me in state.crew if me.alive):
         return state
     crew = tuple(c._replace(blind=c.blind | {"health"}) if c.alive and c.left is None else c for c in state.crew)

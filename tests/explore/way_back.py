@@ -98,13 +98,15 @@ def promotes_badly(step: Write, before: State, me: Controller) -> str:
 
 def second_rollback(step: Step, before: State, me: Controller) -> str:
     """A plain rollback of a stack that is rolled back already moves nothing."""
-    record: Record = before.record.value
-    if me.command != "rollback" or not isinstance(step, SetWeights) or not (record.live and record.standby):
+    goal = me.goal.value
+    if me.command != "rollback" or goal.kind != "rollback" or goal.undo or not isinstance(step, SetWeights):
         return ""
-    live = record.live.groups[0]
-    if not is_older(record.live.deployment, record.standby.deployment) or not before.by_weight().get(live):
+    if not (goal.live and goal.fleet and is_older(goal.live.deployment, goal.fleet.deployment)):
         return ""
-    return "" if dict(step.weights).get(live) else f"I9: a second plain rollback takes the traffic from {live}"
+    live = goal.live.groups[0]
+    if not before.by_weight().get(live) or dict(step.weights).get(live):
+        return ""
+    return f"I9: a second plain rollback takes the traffic from {live}"
 
 
 def says_wrongly(state: State, me: Controller, outcome: Outcome) -> str:
