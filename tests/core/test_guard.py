@@ -260,6 +260,8 @@ def test_a_fleet_whose_size_is_not_known_is_never_whole() -> None:
     groups = {**OUT, "tg-live": group("tg-live", healthy=1)}
     step = Deregister("tg-left", ("left-1",), "")
     assert why(step, forwarding(tg_live=100), groups=groups, live=adopted, standby=None) != ""
+    single = replace(LIVE, count=1)
+    assert why(step, forwarding(tg_live=100), groups=groups, live=single, standby=None) == "", "one of one is whole"
 
 
 def test_its_healthiest_group_counts() -> None:

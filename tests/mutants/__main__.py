@@ -58,7 +58,7 @@ def main() -> int:
         else:
             jobs.append((mutant, chosen, of))
     _run(jobs, cache, results, options.jobs)
-    return _report(found, results, time.monotonic() - began)
+    return _report(found, results, time.monotonic() - began, whole=not (options.sample or options.changed))
 
 
 def _options() -> argparse.Namespace:
@@ -245,7 +245,7 @@ def accepted() -> dict[str, str]:
     return found
 
 
-def _report(found: list[Mutant], results: dict[str, Result], seconds: float) -> int:
+def _report(found: list[Mutant], results: dict[str, Result], seconds: float, *, whole: bool) -> int:
     known = accepted()
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     lines = []
@@ -264,6 +264,10 @@ def _report(found: list[Mutant], results: dict[str, Result], seconds: float) -> 
             if result.status != "survived":
                 why = "no test reaches it" if result.status == "unreached" else f"{result.by} fails without it too"
             lines.append(f"{mutant.path}:{mutant.line} {mutant.where}: {mutant.change}  ({why})")
+    if whole:
+        keys, paths = {mutant.key for mutant in found}, {mutant.path for mutant in found}
+        gone = [key for key in known if key.partition(" · ")[0] in paths and key not in keys]
+        lines += [f"{key}  (listed in {ACCEPTED.name}, and there is no such change any more)" for key in gone]
     print("\n".join(lines))
     short = False
     for folder, (all_of_it, killed, listed) in sorted(counts.items()):

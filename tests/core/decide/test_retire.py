@@ -260,6 +260,9 @@ def test_its_healthiest_group_counts_and_a_fleet_of_unknown_size_is_never_whole(
     }
     now = seen(ON_NEW, live=NEW, standby=LIVE, groups=groups)
     assert spared(case(goal(), now), replace(STANDBY, groups=("tg-standby", "tg-b")))
+    single = replace(NEW, count=1)
+    one = replace(STANDBY, groups=("tg-b",))
+    assert not spared(case(goal(), seen(ON_NEW, live=single, standby=None, groups=groups)), one), "one of one is whole"
     adopted = replace(NEW, count=0)
     assert spared(
         case(goal(), seen(ON_NEW, live=adopted, standby=None, groups=groups)), replace(STANDBY, groups=("tg-b",))
