@@ -1,4 +1,4 @@
-"""The table deleted under a stack that serves: status, rollback and recover as a user types them, and the notes on this machine."""
+"""The table deleted under a stack that serves: status, rollback, recover and the notes, as a user types them."""
 
 from __future__ import annotations
 
