@@ -13,7 +13,7 @@ from bluegreen.core.observation import Binding, Observation, Part
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import Progress
 from bluegreen.core.step import Mark
-from bluegreen.core.tags import LIVE_SINCE
+from bluegreen.core.tags import LIVE_SINCE, UNSAFE
 
 LOOK: frozenset[Part] = frozenset({"health", "traffic", "record"})  # at what may change while a rule waits
 
@@ -50,13 +50,14 @@ class Case:
         """When we last set out to give the new fleet weight; now, while it has no group."""
         return max((self.done.gave_weight(arn) or 0.0 for arn in self.groups), default=self.seen.at)
 
-    def mark(self, fleet: Fleet) -> Decision | None:
-        """The step that tags `fleet` as live from this epoch on, unless the journal has it."""
+    def mark(self, fleet: Fleet, *, unsafe: bool = False) -> Decision | None:
+        """The step that tags `fleet` as live from this epoch on, and as `unsafe` to go back from, unless the journal has it."""
         told = any(isinstance(e, ev.Marked) and e.deployment == fleet.deployment for e in self.done.events)
         if told or not fleet.ours:
             return None
         since = str(split_deployment(self.goal.deployment)[1])
-        return Act((Mark(fleet.deployment, fleet.groups, ((LIVE_SINCE, since),), f"tag {fleet.label} as live"),))
+        tags = ((LIVE_SINCE, since), *(((UNSAFE, "unsafe"),) if unsafe else ()))
+        return Act((Mark(fleet.deployment, fleet.groups, tags, f"tag {fleet.label} as live"),))
 
 
 Rule = Callable[[Case], Decision | None]

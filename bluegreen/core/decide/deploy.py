@@ -14,7 +14,7 @@ from bluegreen.core.decide.launch import launch, register
 from bluegreen.core.decide.retire import retire, spared
 from bluegreen.core.decide.standby import best_way_back, keep_the_better, standing_by, way_back_from
 from bluegreen.core.decision import Act, Decision, Fail, Finish, Note, Wait
-from bluegreen.core.fleet import Weights, is_older, weights_of
+from bluegreen.core.fleet import Fleet, Weights, is_older, weights_of
 from bluegreen.core.observation import Binding
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.readiness import to_command
@@ -106,7 +106,7 @@ def shift(case: Case) -> Decision | None:
 
 def mark(case: Case) -> Decision | None:
     """The target groups do not tell yet that this fleet goes live: tag them, for a rollback without the ledger."""
-    return None if case.promoted else case.mark(case.fleet)
+    return None if case.promoted else case.mark(case.fleet, unsafe=_passes_unsafe(case, _way_back(case)))
 
 
 def promote(case: Case) -> Decision | None:
@@ -115,13 +115,14 @@ def promote(case: Case) -> Decision | None:
         return None
     record, mark = case.seen.record, case.seen.record.rolled_back
     before = [fleet for fleet in (case.goal.live, case.goal.standby) if fleet]
-    back = best_way_back(case, case.fleet, before)
+    back = _way_back(case)
     doomed = {fleet.deployment for fleet in record.doomed}
     older = tuple(f for f in before if f != back and f.deployment not in doomed)
-    passed = any(f.rollback_unsafe and back and is_older(back.deployment, f.deployment) for f in older)
     new = replace(
         record,
-        live=replace(case.fleet, once_live=True, rollback_unsafe=case.fleet.rollback_unsafe or passed),
+        live=replace(
+            case.fleet, once_live=True, rollback_unsafe=case.fleet.rollback_unsafe or _passes_unsafe(case, back)
+        ),
         standby=replace(back, once_live=True) if back else None,
         doomed=record.doomed + tuple(replace(fleet, once_live=True) for fleet in older),
         bindings=case.goal.bindings,
@@ -130,6 +131,17 @@ def promote(case: Case) -> Decision | None:
         live_by=str(record.owner or ""),
     )
     return Act((Write(new, f"promote {case.fleet.label} to live", promote=case.fleet),))
+
+
+def _way_back(case: Case) -> Fleet | None:
+    """Which of the fleets before this one a rollback will go to."""
+    return best_way_back(case, case.fleet, [fleet for fleet in (case.goal.live, case.goal.standby) if fleet])
+
+
+def _passes_unsafe(case: Case, back: Fleet | None) -> bool:
+    """Whether a rollback to `back` goes past a release that declares it unsafe."""
+    before = [fleet for fleet in (case.goal.live, case.goal.standby) if fleet and fleet != back]
+    return any(f.rollback_unsafe and back and is_older(back.deployment, f.deployment) for f in before)
 
 
 def retire_older(case: Case) -> Decision | None:
