@@ -167,6 +167,7 @@ def test_a_plain_rollback_does_not_go_to_what_was_rolled_back_before() -> None:
         asked_for(record)
     assert "--to shop-5" in caught.value.next
     assert asked_for(record, to="shop-5").fleet == STANDBY
+    assert asked_for(replace(RECORD, rolled_back=RolledBack("r4", "x", 1.0))).fleet == STANDBY, "another one was"
 
 
 @pytest.mark.parametrize(

@@ -357,6 +357,18 @@ def test_a_healthy_one_leaves_only_while_the_fleet_is_whole_without(states: dict
     assert told == ("" if left == 4 else f"3 healthy of 4 would be left of {LIVE.label}")
 
 
+def test_a_heal_never_takes_the_last_healthy_target_of_a_group_that_has_weight() -> None:
+    what = replace(HEAL, fleet=replace(LIVE, count=0), stay=(), lost=())
+    step = Deregister("tg-live", ("live-1",), "")
+    for states, allowed in (({"healthy": 1, "unhealthy": 3}, False), ({"healthy": 2, "unhealthy": 2}, True)):
+        told = why(step, groups={"tg-live": group("tg-live", **states)}, goal=what)
+        assert told == ("" if allowed else "tg-live has weight, and nothing healthy would be left in it")
+    ill = {"tg-live": group("tg-live", unhealthy=4)}
+    assert why(step, groups=ill, goal=what) == "", "nothing is lost by it"
+    idle = {"tg-live": group("tg-live", healthy=1, unhealthy=3)}
+    assert why(step, forwarding(tg_live=0, tg_standby=100), groups=idle, goal=what) == ""
+
+
 def test_it_has_to_be_healthy_in_every_group_to_count() -> None:
     fleet = replace(LIVE, groups=("tg-live", "tg-live-2"))
     second = Group("tg-live-2", group("tg-live", healthy=4, unhealthy=1).targets)

@@ -417,6 +417,7 @@ def test_a_fleet_of_which_nothing_is_left_is_not_written_down_as_one_to_end() ->
 def test_the_tags_tell_who_is_live_again_and_nothing_for_a_stop() -> None:
     (step,) = does(rollback.mark).steps
     assert isinstance(step, Mark) and (step.deployment, step.tags) == ("shop-5", (("bluegreen:live-since", "8"),))
+    assert does(rollback.mark, what=replace(ROLLBACK, fleet=None)) is None
     assert does(rollback.mark, what=STOP) is None and does(rollback.mark, what=replace(ABORT, fleet=None)) is None
 
 
