@@ -25,7 +25,8 @@ def rollback_goal(world: World, record: Record, to: str = "", *, unsafe: bool = 
     """What a rollback of the stack as it stands would follow; an Outcome when there is nothing to do. `unsafe`: `to` was
     named to go back there even from a release that declares it unsafe; `by` is who asks. Raises Refused."""
     unfinished = in_force(record)
-    before = unfinished.live.deployment if unfinished and unfinished.live else ""
+    deploy = unfinished if unfinished and unfinished.kind == "deploy" else None
+    before = deploy.live.deployment if deploy and deploy.live else ""
     if unfinished and not to and record.owner is None and (told := _gone_back_already(world, record, unfinished)):
         return told
     if unfinished and (not to or to == before):

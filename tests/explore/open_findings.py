@@ -11,7 +11,14 @@ NO_FORWARD = (
     "weight 0, does not put back the action that was there, and says that the live fleet has the traffic again"
 )
 
+STOOD_STILL = (
+    "a rollback of a first deployment that stands still for longer than its watch, between its look and its write of the "
+    "record, ends the fleet without another look at the weights: a late switch of the run it took over is not seen"
+)
+
 OPEN: dict[str, str] = {
+    "I5: i-shop-1-a0 is behind weight": STOOD_STILL,
+    "I1: healthy targets behind weight fall from 1 to 0": STOOD_STILL,
     "I9: it says that the new fleet has the traffic, and it has not": NO_FORWARD,
     "I9: it ends as undone, and the weights are {}, not None": NO_FORWARD,
     "I6: deploy ended as undone with the highest epoch, and the weights are {}, not None": NO_FORWARD,
