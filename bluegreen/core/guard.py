@@ -120,7 +120,10 @@ def _healthiest(groups: set[str], seen: Observation) -> str | None:
 def _terminate(step: Terminate, seen: Observation) -> str | None:
     keepers = {f.deployment: f for f in (seen.record.live, seen.record.standby) if f}
     owner = {i.id: i.deployment for i in seen.instances}
+    registered = {i: fleet for fleet in keepers.values() for arn in fleet.groups for i in seen.group(arn).ids}
     for instance in step.instances:
+        if instance in registered:
+            return f"{instance} is registered with {registered[instance].label}, which is kept"
         if instance not in owner:
             return f"{instance} is not known to carry this stack's tag"
         fleet = keepers.get(owner[instance])

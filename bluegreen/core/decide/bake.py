@@ -36,7 +36,7 @@ def whole(case: Case) -> Decision | None:
     words = f"{new} of {case.count} instances healthy"
     if case.seen.at < until:
         return Wait(until, f"{words}; the fleet is promoted only when all are", LOOK)
-    if new == 0 or old >= new:
+    if old >= new:
         return _back(case, f"{words} at the end of the bake, and {old} of the old fleet are")
     stack, kept = case.goal.stack, case.goal.live
     beside = f"; {kept.label} has {old} healthy and keeps running" if kept else ""

@@ -31,6 +31,7 @@ def keep_the_better(case: Case) -> Decision | None:
     record = case.seen.record
     whole = len(record.bindings)  # a standby has a group for each binding, and a size: the record would not be sound
     proven = [fleet for fleet in record.doomed if fleet.once_live and fleet.count and len(fleet.groups) == whole > 0]
+    proven = [fleet for fleet in proven if not _weighted(case, fleet)]
     if record.live is None or not proven:
         return None
     before = [record.standby] if record.standby else []
@@ -42,6 +43,11 @@ def keep_the_better(case: Case) -> Decision | None:
     rest = tuple(fleet for fleet in record.doomed if fleet != back)
     doomed = (*rest, *(replace(fleet, once_live=True) for fleet in before))
     return Act((Write(replace(record, live=live, standby=back, doomed=doomed), f"keep {back.label} as the standby"),))
+
+
+def _weighted(case: Case, fleet: Fleet) -> bool:
+    """What has the traffic and is not live was put there by somebody else: it is no standby."""
+    return any(case.seen.weight(arn) for arn in fleet.groups)
 
 
 def standing_by(case: Case) -> str:

@@ -80,7 +80,8 @@ def kept_alive(case: Case) -> Decision | None:
 
 def cleaned(case: Case) -> Decision | None:
     """Nothing doomed is left. Exit 0."""
-    names = ", ".join([*(fleet.label for fleet in case.goal.left), *case.goal.lost])
+    kept = {fleet.deployment for fleet in case.seen.record.fleets}
+    names = ", ".join([*(fleet.label for fleet in case.goal.left if fleet.deployment not in kept), *case.goal.lost])
     return Finish(Outcome("cleaned", f"{case.goal.stack}: {names} ended; nothing else was left behind."))
 
 
