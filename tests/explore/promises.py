@@ -14,7 +14,7 @@ from bluegreen.core.record import Record
 from bluegreen.core.step import DeleteGroup, Deregister, PutBack, SetWeights, Step, Terminate
 from tests.explore.cloud import healthy
 from tests.explore.values import Controller, State
-from tests.explore.way_back import taken_away, well
+from tests.explore.way_back import checked, taken_away
 
 REACHED = ("deployed", "rolled-back", "aborted", "undone")
 
@@ -151,7 +151,8 @@ def _runs_on(state: State, me: Controller, result: str, sentence: str) -> str:
     if stopped is None or not (alive := _alive(state, stopped)):
         return ""
     record: Record = state.record.value
-    healthier = well(state, stopped) > max(well(state, record.live), well(state, record.standby))
+    kept = [checked(state, fleet) for fleet in (record.live, record.standby) if fleet]
+    healthier = checked(state, stopped) > max(kept, default=0)
     if healthier and "keeps running" in sentence:
         return ""
     return f"{', '.join(alive)} of the fleet that was stopped runs"
