@@ -27,6 +27,8 @@ def rollback_goal(world: World, record: Record, to: str = "", *, unsafe: bool = 
     unfinished = in_force(record)
     deploy = unfinished if unfinished and unfinished.kind == "deploy" else None
     before = deploy.live.deployment if deploy and deploy.live else ""
+    if unfinished and unfinished.live and not to and _goes_forward(unfinished):
+        to = unfinished.live.deployment  # a plain rollback never goes on to what was rolled back
     if unfinished and not to and record.owner is None and (told := _gone_back_already(world, record, unfinished)):
         return told
     if unfinished and (not to or to == before):
@@ -38,14 +40,24 @@ def rollback_goal(world: World, record: Record, to: str = "", *, unsafe: bool = 
                 return outcome
             to = record.live.deployment if record.live else ""  # somebody else moved the traffic away
         if to and record.live and to == record.live.deployment:
-            refuse_restored(
-                record, world.traffic.owned(record.stack)
-            )  # what has the traffic may be what the record lost
+            owned = world.traffic.owned(record.stack)
+            refuse_restored(record, owned)  # what has the traffic may be what the record lost
         goal = _swap_goal(world, record, to, past, unfinished, unsafe=unsafe, by=by)
     if record.goal and record.goal.kind == "heal":
         stopped = f"{record.goal.deployment} was stopped; bluegreen heal {record.stack} begins anew"
         goal = replace(goal, reason=stopped)
     return replace(goal, watch_s=WATCH_S) if record.owner else goal  # its holder may have one write under way
+
+
+def _goes_forward(goal: Goal) -> bool:
+    """Whether it is a rollback to a fleet that is newer than what it takes the traffic from."""
+    ends = goal.kind == "rollback" and goal.undo is None
+    return (
+        ends
+        and goal.fleet is not None
+        and goal.live is not None
+        and is_older(goal.live.deployment, goal.fleet.deployment)
+    )
 
 
 def _gone_back_already(world: World, record: Record, unfinished: Goal) -> Outcome | None:

@@ -276,12 +276,11 @@ def _serving_again(case: Case) -> str:
     live = case.goal.live
     if live is None:
         return "Nothing was live before, and nothing is now."
-    healthy = case.seen.healthy(live.groups)
-    return (
-        f"{live.label} serves as before."
-        if healthy
-        else f"{live.label} has the traffic again, and nothing of it is healthy."
-    )
+    if not any(case.seen.weight(arn) for arn in live.groups):
+        return f"Nothing is forwarded to {live.label}, as it was before."
+    if case.seen.healthy(live.groups):
+        return f"{live.label} serves as before."
+    return f"{live.label} has the traffic again, and nothing of it is healthy."
 
 
 def _better_than_before(case: Case) -> str:
