@@ -36,17 +36,27 @@ def settled(world: World, record: Record, newest: Progress) -> Settled | None:
     live, standby, now = record.live, record.standby, world.clock.now()
     if live is None:
         return None
-    started, end = newest.first(ev.Started), newest.last(ev.Finished)
-    if isinstance(started, ev.Started) and isinstance(end, ev.Finished):
-        when = f"{ago(now - end.at)} by {started.owner}"
-        if started.goal.kind == "deploy" and end.result == "undone":
-            return Settled(f"{started.goal.deployment} was undone already, {ago(now - end.at)}", newest)
-        if started.goal.undo and end.result not in NOT_DONE:
-            return Settled(f"{started.goal.undo.deployment} was stopped and undone already, {when}", newest)
+    started = newest.first(ev.Started)
+    if isinstance(started, ev.Started) and _undid(record, started.goal, newest):
+        undone, when = started.goal.undo, ago(now - newest.events[-1].at)
+        if undone is None:
+            return Settled(f"{started.goal.deployment} was undone already, {when}", newest)
+        return Settled(f"{undone.deployment} was stopped and undone already, {when} by {started.owner}", newest)
     if standby is None or not is_older(live.deployment, standby.deployment):
         return None
     since = f", {ago(now - record.live_since)} by {record.live_by}" if record.live_since else ""
     return Settled(f"{record.stack} was rolled back already from {standby.label} to {live.label}{since}", newest)
+
+
+def _undid(record: Record, goal: Goal, done: Progress) -> bool:
+    """Whether the newest operation undid a deployment. Its last line may have been lost: then the record says that it is over."""
+    end = done.last(ev.Finished)
+    if not isinstance(end, ev.Finished) and record.goal is not None:
+        return False
+    if goal.kind == "deploy":
+        failed = done.failed is not None and done.last(ev.Promoted) is None
+        return end.result == "undone" if isinstance(end, ev.Finished) else failed
+    return goal.undo is not None and not (isinstance(end, ev.Finished) and end.result in NOT_DONE)
 
 
 def confirmed(world: World, record: Record, what: Settled) -> Outcome | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bluegreen.controller.by_tags import told_by_tags
@@ -12,6 +12,7 @@ from bluegreen.controller.world import World
 from bluegreen.core.chain import Lineage
 from bluegreen.core.fleet import FULL, BindingRef, Colour, Fleet, deployment_id, group_name
 from bluegreen.core.goal import Before, Goal, GroupSpec, LaunchSpec
+from bluegreen.core.readiness import ready, to_command
 from bluegreen.core.record import Record
 from bluegreen.core.release import Release, spread
 from bluegreen.core.stack import Stack, architecture
@@ -158,15 +159,34 @@ def _check_drift(place: Place, number: int, found: Found, existing: set[str], tr
             next=told.next,
         )
     names = {arn: fleet.label for fleet in record.fleets for arn in fleet.groups}
-    restore = f"bluegreen rollback {record.stack} --to {live.deployment}"
+    restore = _restore(record, weighted, traffic)
     raise Refused(
         f"the weights on {ref.name} are not ours: {words(place.binding.weights, names)}",
         where=ref.arn,
         why=f"The record says that {live.label} is live with all the traffic{', but its target group is gone' if lost else ''}.",
-        next=f"put them right: {restore}; then deploy again"
-        if not lost
-        else "set its action to a fixed response; then deploy again",
+        next=f"{restore}; then deploy again" if not lost else "set its action to a fixed response; then deploy again",
     )
+
+
+def _restore(record: Record, weighted: set[str], traffic: Traffic) -> str:
+    """The command that makes the record and the load balancer agree: traffic back to the live fleet, if that could take it; else
+    the record follows the traffic."""
+    live, standby = record.live, record.standby
+    assert live is not None
+    fleets = [fleet for fleet in (live, standby) if fleet]
+    groups = traffic.groups(tuple({arn for fleet in fleets for arn in fleet.groups} | weighted))
+
+    def healthy(arns: Iterable[str]) -> int:
+        return min((group.healthy if (group := groups.get(arn)) else 0 for arn in arns), default=0)
+
+    if (
+        standby
+        and weighted
+        and weighted <= set(standby.groups)
+        and not ready(healthy(live.groups), healthy(weighted), live.count)
+    ):
+        return f"keep the traffic on {standby.label}: {to_command(record.stack, live, standby)}"
+    return f"put them right: bluegreen rollback {record.stack} --to {live.deployment}"
 
 
 def make_release(stack: Stack, version: str, facts: Facts, images: Images, render: Render) -> tuple[Release, Rendered]:

@@ -33,6 +33,7 @@ from bluegreen.errors import (
     Unreadable,
 )
 
+LET_GO_TRIES = 4
 MAX_TURNS = 20_000  # of one run; a decision that repeats without an effect trips it
 LEDGER_SETBACKS = 4  # of a rollback with the ledger: then it goes on without it
 MAX_SETBACKS = 30  # passing errors in a row, with up to 5 s between them
@@ -255,9 +256,16 @@ class Run:
             self.world.watcher.note(f"the journal has no line for {what}: {error.what}")
 
     def _let_go(self, *, keep_goal: bool, again: Goal | None = None) -> bool:
-        try:
-            self.hold.let_go(keep_goal=keep_goal, again=again)
-            return True
-        except (CloudError, Refused, Superseded) as error:
-            self.world.watcher.note(f"the stack could not be let go, its lease will lapse: {error.what}")
-            return False
+        """Tried a few times: an operation that stays in the record locks the stack."""
+        for attempt in range(LET_GO_TRIES):
+            try:
+                self.hold.let_go(keep_goal=keep_goal, again=again)
+                return True
+            except (CloudError, Refused, Superseded) as error:
+                if not isinstance(error, PASSING) or attempt == LET_GO_TRIES - 1:
+                    self.world.watcher.note(
+                        f"could not release the lock on {self.goal.stack}, it will expire: {error.what}"
+                    )
+                    return False
+                self.world.clock.sleep(0.5)
+        return False

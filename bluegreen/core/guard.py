@@ -122,13 +122,13 @@ def _terminate(step: Terminate, seen: Observation) -> str | None:
     owner = {i.id: i.deployment for i in seen.instances}
     registered = {i: fleet for fleet in keepers.values() for arn in fleet.groups for i in seen.group(arn).ids}
     for instance in step.instances:
-        if instance in registered:
-            return f"{instance} is registered with {registered[instance].label}, which is kept"
         if instance not in owner:
             return f"{instance} is not known to carry this stack's tag"
         fleet = keepers.get(owner[instance])
         if owner[instance] != step.deployment or (fleet and not _dead(instance, fleet, seen)):
             return f"{instance} belongs to {owner[instance]}, which is kept"
+        if instance in registered:
+            return f"{instance} is registered with {registered[instance].label}, which is kept"
     weighted = {arn for b in seen.bindings for arn, weight in b.by_group.items() if weight}
     serving = {i for arn in weighted for i in seen.group(arn).ids}
     if hit := serving.intersection(step.instances):

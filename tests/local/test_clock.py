@@ -45,10 +45,10 @@ clock = SystemClock()
 clock.listen()
 print("listens", flush=True)
 try:
-    clock.sleep(60)
-except Interrupted:
-    print("interrupted", flush=True)
-try:
+    try:
+        clock.sleep(60)
+    except Interrupted:
+        print("interrupted", flush=True)  # the second signal may come before the next line
     time.sleep(2)
     print("went on", flush=True)
     time.sleep(60)

@@ -104,10 +104,10 @@ def _cleaned(stage: Stage) -> None:
 
 
 def _healed(stage: Stage, plan: Plan) -> bool:
-    """A `heal unhealthy` that was cut short may leave one instance more than agreed, each of them registered: another heal
+    """A heal that was cut short may leave one instance too many, or one that only some groups have: another heal
     settles that, unless somebody took the group out of the action."""
     commands = (*plan.history, plan.command, plan.after, *(command for _, command in plan.others))
-    if not any(command.startswith("heal unhealthy") for command in commands):
+    if not any(command.startswith("heal") for command in commands):
         return True
     healed = checked(stage, "heal")
     if healed.name == "healed":  # what was spared for its health need not be any more

@@ -193,10 +193,11 @@ def _replaced(case: Case) -> bool:
 
 
 def _leaving(case: Case) -> set[str]:
-    """What is neither to stay nor new. One that got healthy again meanwhile does not leave: it serves, or could."""
+    """What is neither to stay nor new. One that every group has and that got healthy again does not leave: it serves."""
     members = {*case.goal.stay, *case.done.launched}
     out = {*case.goal.lost, *(i.id for i in case.seen.of(case.fleet.deployment))} - members
-    return {i for i in out if not any(_state(group, i) in ("healthy", "unavailable") for group in _groups(case))}
+    states = {i: {_state(group, i) for group in _groups(case)} for i in out}
+    return {i for i in out if "" in states[i] or not states[i] & {"healthy", "unavailable"}}
 
 
 def _deregister(case: Case, leaving: set[str]) -> tuple[Deregister, ...]:
