@@ -70,7 +70,8 @@ def early() -> list[Plan]:
         for n in range(4, 20)  # at two looks in a row, for the switch waits for the second
     ]
     taken = [Plan(history, command, (), "", shape, ((delay, "rollback"),)) for delay in (4.0, 8.0, 12.0, 16.0, 20.0)]
-    return [*sick, hidden, *blind, *taken]
+    ill = Plan(("deploy A", "deploy B", "sicken standby"), "rollback", (), "", SHAPE)
+    return [*sick, hidden, *blind, *taken, ill]
 
 
 def healing(number: int) -> list[Plan]:
@@ -133,7 +134,7 @@ MUTANTS = (
     Mutant("a rollback does not raise the epoch", ((Hold, "take", classmethod(_same_epoch)),)),
     Mutant(
         "the standby is retired before the new fleet is live",
-        ((deploy, "RULES", (*_DEPLOY[:5], retire_standby_first, *_DEPLOY[5:])),),
+        ((deploy, "RULES", (*_DEPLOY[:5], retire_standby_first, *_DEPLOY[5:])), (run, "forbidden", _nothing)),
     ),
     Mutant("an instance that is not found counts as gone", ((retire, "_may_still_appear", _nothing),)),
     Mutant(

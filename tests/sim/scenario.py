@@ -103,11 +103,19 @@ def _cleaned(stage: Stage) -> None:
         checked(stage, "gc")
 
 
+def _half_registered(stage: Stage) -> bool:
+    """Whether some instance of a kept fleet is in one of its groups and not in another."""
+    fleets = [fleet for fleet in (stage.record.live, stage.record.standby) if fleet] if stage.record else []
+    pools = [[stage.sim.account.pools.get(arn) for arn in fleet.groups] for fleet in fleets]
+    targets = [[set(pool.targets) if pool else set() for pool in each] for each in pools]
+    return any(set().union(*each) != set.intersection(*each) for each in targets if each)
+
+
 def _healed(stage: Stage, plan: Plan) -> bool:
     """A heal that was cut short may leave one instance too many, or one that only some groups have: another heal
     settles that, unless somebody took the group out of the action."""
     commands = (*plan.history, plan.command, plan.after, *(command for _, command in plan.others))
-    if not any(command.startswith("heal") for command in commands):
+    if not any(command.startswith("heal unhealthy") for command in commands) and not _half_registered(stage):
         return True
     healed = checked(stage, "heal")
     if healed.name == "healed":  # what was spared for its health need not be any more
