@@ -11,7 +11,7 @@ from program import Program, Sandbox
 
 from bluegreen.sandbox.load import Load
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300, func_only=True)]
 HOST = "shop.example.com"
 
 

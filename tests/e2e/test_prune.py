@@ -18,7 +18,7 @@ from bluegreen.aws.table import Table
 from bluegreen.boot.userdata import render
 from bluegreen.core.chain import Lineage, Link
 from bluegreen.core.event import Started
-from bluegreen.core.fleet import Colour, Fleet
+from bluegreen.core.fleet import BindingRef, Colour, Fleet
 from bluegreen.core.goal import Goal
 from bluegreen.core.record import Owner, Record
 from bluegreen.errors import Refused
@@ -38,12 +38,29 @@ def ledger(sandbox: Sandbox) -> DynamoRecords:
     return DynamoRecords(Aws("eu-west-1", endpoint=sandbox.known["endpoint"]))
 
 
+ELB = "arn:aws:elasticloadbalancing:eu-west-1:123456789012"
+RULE = BindingRef(
+    "chain-alb",
+    f"{ELB}:listener/app/chain-alb/50dc6c495c0c9188/0000000000000001",
+    f"{ELB}:listener-rule/app/chain-alb/50dc6c495c0c9188/0000000000000001/0000000000000001",
+    False,
+    "chain-alb:80",
+)
+
+
 def deployed(records: DynamoRecords, chain: Chain, epoch: int, built: Built) -> Fleet:
     """The journal's first line of a deployment of what was built."""
     stack = load(chain.folder / "stack.yml", {})
     references = {name: f"{one['reference'].rpartition(':')[0]}@{one['digest']}" for name, one in built.items()}
     links = tuple(Link(name, built[name]["key"], reference) for name, reference in references.items())
-    fleet = Fleet(f"{chain.name}-{epoch}", Colour.BLUE, f"release{epoch}", f"v{epoch}", 1, ())
+    fleet = Fleet(
+        f"{chain.name}-{epoch}",
+        Colour.BLUE,
+        f"release{epoch}",
+        f"v{epoch}",
+        1,
+        (f"{ELB}:targetgroup/chain/{epoch:016x}",),
+    )
     goal = Goal(
         "deploy", chain.name, fleet.deployment, 0.0, fleet, None, None, (), lineage=Lineage(links, "c" * 40, dirty=True)
     )
@@ -100,7 +117,7 @@ def test_what_no_release_needs_goes_and_the_rest_stays(
     assert code == 5 and "no record" in told["error"] and there() == everything
 
     fleets = [deployed(records, chain, epoch, builds[epoch]) for epoch in (1, 2, 3)]
-    records.write(Record(chain.name, 3, op_id="x", live=fleets[2], standby=fleets[1]), 0, "")
+    records.write(Record(chain.name, 3, op_id="x", live=fleets[2], standby=fleets[1], bindings=(RULE,)), 0, "")
     shown = chain.run("show", fleets[0].deployment, **aws).stdout
     for name, one in builds[1].items():
         pinned = f"{one['reference'].rpartition(':')[0]}@{one['digest']}"
