@@ -140,7 +140,7 @@ def _left(world: World, unfinished: Goal, kept: Iterable[Fleet | None]) -> tuple
     if unfinished.kind == "deploy" and unfinished.fleet:
         fleet = fold(readable(world, unfinished.deployment).events).named(unfinished.fleet)
     names = {one.deployment for one in kept if one}
-    return (fleet,) if fleet and fleet.deployment not in names else ()
+    return tuple(one for one in (*unfinished.left, fleet) if one and one.deployment not in names)
 
 
 def _mark(record: Record, left: Fleet, target: Fleet | None, now: float, by: str) -> RolledBack | None:

@@ -18,6 +18,14 @@ OPEN: tuple[tuple[str, str], ...] = (
     (r"I8: no way out: .*ledger has no record", "N6: the table is lost during a first deployment"),
     (r"I9: status says that a rollback is ready", "N7: status does not look for what a stop of a deployment needs"),
     (
+        r"M1: a second plain rollback is not told that it is done: .*has no standby fleet",
+        "N9: of a table that was set back, a rollback sees only what the old record has",
+    ),
+    (
+        r"I9: status says that a rollback goes to shop-0",
+        "N10: a record that lost its live fleet lets a deploy adopt a fleet of ours as found",
+    ),
+    (
         r"M1: a second plain rollback goes from .* was stopped and undone",
         "N8: the stop of a deployment undoes a rollback",
     ),
