@@ -13,6 +13,7 @@ from bluegreen.core import event as ev
 from bluegreen.core.age import ago
 from bluegreen.core.fleet import Fleet, deployment_id, is_older
 from bluegreen.core.goal import Goal
+from bluegreen.core.observation import fewest_healthy
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.progress import Progress, fold
 from bluegreen.core.readiness import ready, to_command
@@ -80,8 +81,7 @@ def confirmed(world: World, record: Record, what: Settled) -> Outcome | None:
 
 
 def healthy(world: World, fleet: Fleet) -> int:
-    """Of its group that has the fewest; 0 when one is gone."""
-    return min((group.healthy if group else 0 for group in world.traffic.groups(fleet.groups).values()), default=0)
+    return fewest_healthy(world.traffic.groups(fleet.groups), fleet.groups)
 
 
 def newest(world: World, record: Record) -> Progress:

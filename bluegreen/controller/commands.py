@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from bluegreen.controller.already import healthy
 from bluegreen.controller.entries import tell_unread
 from bluegreen.controller.goals import moved_on, rollback_goal, stop_goal
 from bluegreen.controller.hold import Hold
@@ -310,10 +311,9 @@ def _acknowledge(world: World, record: Record, gone: RolledBack) -> Outcome:
 def _already_live(world: World, record: Record | None, release: str) -> Outcome | None:
     if record is None or record.live is None or record.live.release != release:
         return None
-    groups = world.traffic.groups(record.live.groups)
-    healthy = min((group.healthy if group else 0 for group in groups.values()), default=0)
-    if healthy < record.live.count:
+    live = healthy(world, record.live)
+    if live < record.live.count:
         return None
     return Outcome(
-        "unchanged", f"{record.live.label} is live already with this release: {healthy}/{record.live.count} healthy."
+        "unchanged", f"{record.live.label} is live already with this release: {live}/{record.live.count} healthy."
     )

@@ -10,7 +10,7 @@ from bluegreen.controller.world import World
 from bluegreen.core.degraded import Already, NoWay, WayBack
 from bluegreen.core.fleet import Fleet
 from bluegreen.core.goal import Goal
-from bluegreen.core.observation import Binding, Group
+from bluegreen.core.observation import Binding, Group, fewest_healthy
 from bluegreen.core.outcome import Outcome
 from bluegreen.core.readiness import may_return, ready
 from bluegreen.core.record import Record
@@ -37,7 +37,7 @@ class Looked:
         self.groups = groups
 
     def healthy(self, fleet: Fleet) -> int:
-        return min((group.healthy if (group := self.groups.get(arn)) else 0 for arn in fleet.groups), default=0)
+        return fewest_healthy(self.groups, fleet.groups)
 
     def there(self, fleet: Fleet) -> bool:
         return all(self.groups.get(arn) for arn in fleet.groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bluegreen.controller.by_tags import told_by_tags
@@ -12,6 +12,7 @@ from bluegreen.controller.world import World
 from bluegreen.core.chain import Lineage
 from bluegreen.core.fleet import FULL, BindingRef, Colour, Fleet, deployment_id, group_name
 from bluegreen.core.goal import Before, Goal, GroupSpec, LaunchSpec
+from bluegreen.core.observation import fewest_healthy
 from bluegreen.core.readiness import ready, to_command
 from bluegreen.core.record import Record
 from bluegreen.core.release import Release, spread
@@ -175,16 +176,8 @@ def _restore(record: Record, weighted: set[str], traffic: Traffic) -> str:
     assert live is not None
     fleets = [fleet for fleet in (live, standby) if fleet]
     groups = traffic.groups(tuple({arn for fleet in fleets for arn in fleet.groups} | weighted))
-
-    def healthy(arns: Iterable[str]) -> int:
-        return min((group.healthy if (group := groups.get(arn)) else 0 for arn in arns), default=0)
-
-    if (
-        standby
-        and weighted
-        and weighted <= set(standby.groups)
-        and not ready(healthy(live.groups), healthy(weighted), live.count)
-    ):
+    able = ready(fewest_healthy(groups, live.groups), fewest_healthy(groups, weighted), live.count)
+    if standby and weighted and weighted <= set(standby.groups) and not able:
         return f"keep the traffic on {standby.label}: {to_command(record.stack, live, standby)}"
     return f"put them right: bluegreen rollback {record.stack} --to {live.deployment}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -80,6 +80,11 @@ class Instance:
         return self.state in GONE_STATES
 
 
+def fewest_healthy(groups: Mapping[str, Group | None], arns: Iterable[str]) -> int:
+    """Of the group that has the fewest: a fleet is as healthy as its worst binding. A group that is gone has none."""
+    return min((group.healthy if (group := groups.get(arn)) else 0 for arn in arns), default=0)
+
+
 class Observation(NamedTuple):
     """One look at the world. `epoch` is the one that this controller holds; `record.epoch` the one that stands. A tuple,
     for there is a new one at every turn, and `_replace` keeps what was not looked at."""
@@ -114,5 +119,4 @@ class Observation(NamedTuple):
         return min((sum(self.group(arn).healthy for arn in arns) for arns in weighted), default=0)
 
     def healthy(self, groups: tuple[str, ...]) -> int:
-        """Healthy targets of the group that has the fewest: a fleet is as healthy as its worst binding."""
-        return min((self.group(arn).healthy for arn in groups), default=0)
+        return fewest_healthy(self.groups, groups)
