@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bluegreen.controller.capsule import Capsule, booted, consoles
 from bluegreen.controller.hold import Hold
 from bluegreen.controller.journal import Journal
@@ -13,13 +11,13 @@ from bluegreen.controller.world import World
 from bluegreen.core import capsule
 from bluegreen.core import event as ev
 from bluegreen.core.decide import decide
+from bluegreen.core.decide.case import Case
+from bluegreen.core.decide.standby import way_back_now
 from bluegreen.core.decision import Act, Fail, Finish, Note, Wait
-from bluegreen.core.fleet import Fleet
 from bluegreen.core.goal import Goal
 from bluegreen.core.guard import forbidden
 from bluegreen.core.observation import Observation, Part
 from bluegreen.core.outcome import Outcome
-from bluegreen.core.readiness import stop_command, way_on
 from bluegreen.core.step import Step
 from bluegreen.errors import (
     BluegreenError,
@@ -208,23 +206,8 @@ class Run:
         )
 
     def _way_back(self) -> str:
-        """The command that stops this deployment, as far as its last look tells; "" when it would be refused."""
-        live, new, record = self.goal.live, self.goal.fleet, self.hold.record
-        if new is None:
-            return ""
-        if record.live and record.standby and record.live.deployment == self.goal.deployment:
-            way = way_on(record.stack, record.live, record.standby, record.rolled_back, self._healthy)
-            return way if "rollback" in way else ""
-        if record.live and record.live.deployment == self.goal.deployment:
-            return ""
-        serving = self.seen.healthy(self.journal.progress.made) if live else 0
-        back = self.seen.healthy(live.groups) if live else 0
-        moved = any(self.journal.progress.gave_weight(arn) for arn in self.journal.progress.made)
-        new = replace(new, rollback_unsafe=new.rollback_unsafe and moved)
-        return stop_command(self.goal.stack, new, live, serving if moved else 0, back)
-
-    def _healthy(self, fleet: Fleet) -> int:
-        return self.seen.healthy(fleet.groups)
+        """The command that goes back from this deployment; "" when it would be refused."""
+        return way_back_now(Case(self.goal, self.seen._replace(record=self.hold.record), self.journal.progress))
 
     def _stopped(self, error: CloudError | Refused) -> BluegreenError:
         """AWS said no. While nothing was begun that is a refusal; after that it leaves something to be finished."""
@@ -257,15 +240,16 @@ class Run:
 
     def _let_go(self, *, keep_goal: bool, again: Goal | None = None) -> bool:
         """Tried a few times: an operation that stays in the record locks the stack."""
-        for attempt in range(LET_GO_TRIES):
+        tries = 0
+        while True:
             try:
                 self.hold.let_go(keep_goal=keep_goal, again=again)
                 return True
             except (CloudError, Refused, Superseded) as error:
-                if not isinstance(error, PASSING) or attempt == LET_GO_TRIES - 1:
+                tries += 1
+                if not isinstance(error, PASSING) or tries == LET_GO_TRIES:
                     self.world.watcher.note(
                         f"could not release the lock on {self.goal.stack}, it will expire: {error.what}"
                     )
                     return False
                 self.world.clock.sleep(0.5)
-        return False

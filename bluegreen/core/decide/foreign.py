@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from bluegreen.core.decide.case import Case
-from bluegreen.core.decide.standby import way_back_from
+from bluegreen.core.decide.standby import way_back_now
 from bluegreen.core.decision import Decision, Fail, Finish
 from bluegreen.core.fleet import FULL, Weights, weights_of
 from bluegreen.core.goal import Before
 from bluegreen.core.observation import Binding
 from bluegreen.core.outcome import Outcome
-from bluegreen.core.readiness import stop_command
 from bluegreen.core.traffic import words
 
 
@@ -37,14 +36,7 @@ def foreign_hand(case: Case) -> Decision | None:
 
 
 def _stop(case: Case) -> str:
-    """How to go back from this deployment now, as a second command."""
-    if case.promoted:
-        way = way_back_from(case)
-        return f"; then {way}" if "rollback" in way else ""
-    back = case.goal.live
-    old = case.seen.healthy(back.groups) if back else 0
-    serving = max(case.seen.healthy(case.groups), case.seen.capacity)
-    command = stop_command(case.goal.stack, case.fleet, back, serving if back else 0, old)
+    command = way_back_now(case)
     return f"; then {command}" if command else ""
 
 
@@ -56,10 +48,11 @@ def _known(case: Case, before: Before, now: Binding) -> bool:
     ours = [weights for _, weights in case.done.written]
     if case.shifting:
         ours.append(_wanted(case, before))
-    if now.weights is not None and any(now.weights in (weights, _left_of(case, weights)) for weights in ours):
+    if now.weights is not None and (now.weights in ours or any(now.weights == _left_of(case, each) for each in ours)):
         return True
-    same = now.weights in (before.weights, _left_of(case, before.weights))
-    return same and not (case.shifting and case.done.failed is None)
+    if case.shifting and case.done.failed is None:
+        return False
+    return now.weights == before.weights or now.weights == _left_of(case, before.weights)
 
 
 def _left_of(case: Case, weights: Weights | None) -> Weights | None:

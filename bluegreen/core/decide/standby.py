@@ -8,7 +8,7 @@ from dataclasses import replace
 from bluegreen.core.decide.case import Case
 from bluegreen.core.decision import Act, Decision
 from bluegreen.core.fleet import Fleet, is_older
-from bluegreen.core.readiness import no_plain_rollback, ready, way_on
+from bluegreen.core.readiness import no_plain_rollback, ready, stop_command, way_on
 from bluegreen.core.step import Write
 
 
@@ -65,6 +65,19 @@ def way_back_from(case: Case) -> str:
     if live is None or standby is None:
         return ""
     return way_on(case.goal.stack, live, standby, case.seen.record.rolled_back, _healthy(case))
+
+
+def way_back_now(case: Case) -> str:
+    """The command that goes back from this deployment, or stops it, as far as the last look tells; "" when it would be
+    refused."""
+    if case.promoted:
+        way = way_back_from(case)
+        return way if "rollback" in way else ""
+    back, moved = case.goal.live, case.shifting
+    old = case.seen.healthy(back.groups) if back else 0
+    serving = max(case.seen.healthy(case.groups), case.seen.capacity) if back and moved else 0
+    fleet = replace(case.fleet, rollback_unsafe=case.fleet.rollback_unsafe and moved)
+    return stop_command(case.goal.stack, fleet, back, serving, old)
 
 
 def _healthy(case: Case) -> Callable[[Fleet], int]:
