@@ -8,7 +8,7 @@ from bluegreen.core.decision import Decision, Finish
 from bluegreen.core.fleet import Fleet, is_older
 from bluegreen.core.observation import Binding
 from bluegreen.core.outcome import Outcome
-from bluegreen.core.readiness import ready
+from bluegreen.core.readiness import ready, to_command
 
 
 def back(case: Case) -> Decision | None:
@@ -20,11 +20,7 @@ def back(case: Case) -> Decision | None:
     if goal.undo and spared(case, goal.undo):
         return Finish(_stopped_and_kept(case, goal.undo, serving), over=True)
     if goal.undo:
-        further = (
-            f" To go one further back: bluegreen rollback {goal.stack} --to {goal.standby.deployment}"
-            if goal.standby
-            else ""
-        )
+        further = _further(case)
         return Finish(
             Outcome(
                 "aborted" if goal.kind == "abort" else "rolled-back",
@@ -33,6 +29,16 @@ def back(case: Case) -> Decision | None:
         )
     stopped = f" {goal.reason}." if goal.reason else ""
     return Finish(Outcome("rolled-back", f"{serving}{_left(case)}.{stopped}", next=f"bluegreen status {goal.stack}"))
+
+
+def _further(case: Case) -> str:
+    """How to go to the fleet before the one that serves, if that could take the traffic."""
+    fleet, standby = case.goal.fleet, case.goal.standby
+    if fleet is None or standby is None:
+        return ""
+    if not ready(case.seen.healthy(standby.groups), case.seen.healthy(fleet.groups), standby.count):
+        return ""
+    return f" To go one further back: {to_command(case.goal.stack, fleet, standby)}"
 
 
 def _has_weight(now: Binding, fleet: Fleet) -> bool:
@@ -49,10 +55,8 @@ def _left(case: Case) -> str:
     left = case.goal.standby
     if left is None:
         return ""
-    healthy, serving = (
-        case.seen.healthy(left.groups),
-        case.seen.healthy(case.goal.fleet.groups if case.goal.fleet else ()),
-    )
+    healthy = case.seen.healthy(left.groups)
+    serving = case.seen.healthy(case.goal.fleet.groups) if case.goal.fleet else 0
     if not ready(healthy, serving, left.count):
         return f"; {left.label} is kept, with {healthy} of {left.count or '?'} instances healthy"
     if case.goal.fleet and is_older(left.deployment, case.goal.fleet.deployment):
