@@ -9,14 +9,8 @@ from __future__ import annotations
 import re
 
 OPEN: tuple[tuple[str, str], ...] = (
-    (r'I9: .* says "next: .*has no standby fleet to go back to', "N3: advice names a rollback where nothing stands by"),
-    (
-        r"I9: rollback ends as Refused and says .*if that is what you want",
-        "N4: --to is named where --unsafe-to is needed",
-    ),
     (r'I9: .*"next: bluegreen recover shop", and recover\S* ', "N5: recover is named where AWS does not tell enough"),
     (r"I8: no way out: .*ledger has no record", "N6: the table is lost during a first deployment"),
-    (r"I9: status says that a rollback is ready", "N7: status does not look for what a stop of a deployment needs"),
     (
         r"M1: a second plain rollback is not told that it is done: .*has no standby fleet",
         "N9: of a table that was set back, a rollback sees only what the old record has",
